@@ -1,0 +1,106 @@
+"""What every test gets: its own graph, folder and writers, a clock that never really waits, and the log."""
+
+import gc
+import logging
+import os
+import threading
+import time
+from collections.abc import Iterator
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
+os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")
+
+import numpy as np
+import pytest
+import tensorflow.compat.v1 as tf
+
+THREAD_GRACE_SECS = 2.0
+
+
+class VirtualClock:
+    """Time that passes only when told to, or when somebody sleeps."""
+
+    START = 1_700_000_000.0
+
+    def __init__(self) -> None:
+        self.now = self.START
+        self.sleeps: list[float] = []
+
+    def advance(self, secs: float) -> None:
+        """Let `secs` seconds pass; negative ones set the clock back."""
+        self.now += secs
+
+    def reset(self) -> None:
+        """Go back to the start, for the second implementation of a comparison."""
+        self.now = self.START
+        self.sleeps = []
+
+    def time(self) -> float:
+        return self.now
+
+    def sleep(self, secs: float) -> None:
+        self.sleeps.append(secs)
+        self.now += secs
+
+
+class _ListHandler(logging.Handler):
+    def __init__(self, records: list[tuple[str, str]]) -> None:
+        super().__init__(logging.DEBUG)
+        self._records = records
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self._records.append((record.levelname, record.getMessage()))
+
+
+@pytest.fixture
+def fresh_graph() -> Iterator[tf.Graph]:
+    """A new graph, the default one during the test."""
+    with tf.Graph().as_default() as graph:
+        yield graph
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> VirtualClock:
+    """A virtual clock behind `time.time` and `time.sleep`, for both implementations alike."""
+    virtual = VirtualClock()
+    monkeypatch.setattr(time, "time", virtual.time)
+    monkeypatch.setattr(time, "sleep", virtual.sleep)
+    return virtual
+
+
+@pytest.fixture
+def tf_logs() -> Iterator[list[tuple[str, str]]]:
+    """The (level, message) pairs logged by TensorFlow's logger from INFO up; clear with `[:] = []`."""
+    logger = logging.getLogger("tensorflow")
+    records: list[tuple[str, str]] = []
+    handler = _ListHandler(records)
+    verbosity = tf.logging.get_verbosity()
+    tf.logging.set_verbosity(tf.logging.INFO)
+    logger.addHandler(handler)
+    yield records
+    logger.removeHandler(handler)
+    tf.logging.set_verbosity(verbosity)
+
+
+@pytest.fixture(scope="session")
+def config() -> tf.ConfigProto:
+    """A session config that takes few threads."""
+    return tf.ConfigProto(intra_op_parallelism_threads=1, inter_op_parallelism_threads=2)
+
+
+@pytest.fixture(autouse=True)
+def _nothing_left_behind() -> Iterator[None]:
+    """Close the cached writers, restore numpy's print options, and refuse leaked threads."""
+    threads = set(threading.enumerate())
+    print_options = np.get_printoptions()
+    yield
+    np.set_printoptions(**print_options)
+    tf.summary.FileWriterCache.clear()
+    gc.collect()
+    leaked = [t for t in threading.enumerate() if t not in threads]
+    deadline = time.monotonic() + THREAD_GRACE_SECS
+    for thread in leaked:
+        thread.join(max(0.0, deadline - time.monotonic()))
+    leaked = [t for t in leaked if t.is_alive()]
+    assert not leaked, f"threads left running: {[t.name for t in leaked]}"
