@@ -1,0 +1,56 @@
+"""What the reference needs of TensorFlow and no public name gives.
+
+Each function says why it is here and works without the private symbol too. Nothing else in the
+package imports from inside TensorFlow.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import tensorflow.compat.v1 as tf
+from google.protobuf import descriptor_pool, message_factory
+from tensorflow.compat.v2.train import Checkpoint
+
+FORCE_FALLBACK = False
+"""Set by tests to go the public way everywhere."""
+
+
+def initialize_strategy_system() -> None:
+    """Let a TPU strategy in scope start its system; nothing public asks a strategy whether it has one.
+
+    Without the private method the user starts it (`tf.tpu.initialize_system`).
+    """
+    start = getattr(tf.distribute.get_strategy().extended, "_experimental_initialize_system", None)
+    if start is not None and not FORCE_FALLBACK:
+        start()
+
+
+def is_checkpoint_object(saver: Any) -> bool:
+    """Whether `saver` is an object-based `tf.train.Checkpoint` of TensorFlow 2. Rule: MTS-SCF-10."""
+    return isinstance(saver, Checkpoint)
+
+
+def queue_runner_def() -> Any:
+    """Return the QueueRunnerDef message class, the only one of its kind not exported."""
+    if not FORCE_FALLBACK:
+        try:
+            from tensorflow.core.protobuf import queue_runner_pb2  # noqa: PLC0415 - feature test
+
+            return queue_runner_pb2.QueueRunnerDef
+        except ImportError:
+            pass
+    descriptor = descriptor_pool.Default().FindMessageTypeByName("tensorflow.QueueRunnerDef")
+    if hasattr(message_factory, "GetMessageClass"):
+        return message_factory.GetMessageClass(descriptor)
+    return message_factory.MessageFactory().GetPrototype(descriptor)
+
+
+def unfinalize(graph: tf.Graph) -> None:
+    """Make a finalised graph modifiable again; TensorFlow offers only the way there.
+
+    Without the private method the graph stays finalised. Rule: MTS-GRAPH-02.
+    """
+    undo = getattr(graph, "_unsafe_unfinalize", None)
+    if undo is not None and not FORCE_FALLBACK:
+        undo()

@@ -1,0 +1,110 @@
+"""A thread that repeats something until its coordinator says stop.
+
+Responsible for when the repeated code runs. What it is, is the caller's `target` or a subclass's
+`run_loop`; when to stop is the coordinator's (`coordinator.py`).
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+_COORDINATOR_METHODS = ("register_thread", "should_stop", "stop_on_exception", "wait_for_stop")
+
+
+class LooperThread(threading.Thread):
+    """A daemon thread that calls `run_loop` until its coordinator stops.
+
+    `start_loop` is called once before the first round; `stop_loop` once after the last one, also if
+    there was none, but not if anything raised. What they raise goes to the coordinator.
+
+    Rules: MTS-LPR-01.
+    Source: tensorflow/python/training/coordinator.py
+    """
+
+    def __init__(
+        self,
+        coord: Any,
+        timer_interval_secs: float | None,
+        target: Callable[..., object] | None = None,
+        args: Iterable[Any] | None = None,
+        kwargs: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Make the thread, not yet started, and register it with `coord`.
+
+        Rounds begin every `timer_interval_secs` seconds, the first at once; None means back to
+        back. ValueError if `coord` lacks a coordinator's methods, or if there are `args` or
+        `kwargs` but no `target`.
+
+        Rules: MTS-LPR-01.
+        """
+        if not all(hasattr(coord, method) for method in _COORDINATOR_METHODS):
+            text = "'coord' argument must be a Coordinator: %s"
+            raise ValueError(text % coord)
+        super().__init__()
+        if not target and (args or kwargs):
+            raise ValueError("'args' and 'kwargs' argument require that you also pass 'target'")
+        self.daemon = True
+        self._coord = coord
+        self._timer_interval_secs = timer_interval_secs
+        # Threads that know their target when they are made are named after it, and the name shows
+        # in the coordinator's messages; so these are set afterwards.
+        self._target = target
+        self._args = args or ()
+        self._kwargs = kwargs or {}
+        coord.register_thread(self)
+
+    @staticmethod
+    def loop(
+        coord: Any,
+        timer_interval_secs: float | None,
+        target: Callable[..., object],
+        args: Iterable[Any] | None = None,
+        kwargs: Mapping[str, Any] | None = None,
+    ) -> LooperThread:
+        """Start a thread that calls `target(*args, **kwargs)` in rounds, and return it.
+
+        Rules: MTS-LPR-01.
+        """
+        looper = LooperThread(coord, timer_interval_secs, target, args, kwargs)
+        looper.start()
+        return looper
+
+    def run(self) -> None:
+        """Do all rounds; called in the new thread by `start`.
+
+        Rounds on a timer keep to the times fixed at the start: one that took too long is followed
+        at once by the next.
+
+        Rules: MTS-LPR-01.
+        """
+        with self._coord.stop_on_exception():
+            self.start_loop()
+            if self._timer_interval_secs is None:
+                self._run_back_to_back()
+            else:
+                self._run_on_timer(self._timer_interval_secs)
+            self.stop_loop()
+
+    def _run_back_to_back(self) -> None:
+        while not self._coord.should_stop():
+            self.run_loop()
+
+    def _run_on_timer(self, interval_secs: float) -> None:
+        due = time.time()
+        while not self._coord.wait_for_stop(due - time.time()):
+            due += interval_secs
+            self.run_loop()
+
+    def start_loop(self) -> None:
+        """Prepare, in the thread; for subclasses."""
+
+    def run_loop(self) -> None:
+        """Do one round: call the target if there is one."""
+        if self._target:
+            self._target(*self._args, **self._kwargs)
+
+    def stop_loop(self) -> None:
+        """Tidy up, in the thread, after a normal end; for subclasses."""
