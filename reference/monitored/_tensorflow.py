@@ -17,7 +17,7 @@ FORCE_FALLBACK = False
 
 
 def initialize_strategy_system() -> None:
-    """Let a TPU strategy in scope start its system; nothing public asks a strategy whether it has one.
+    """Let a TPU strategy in scope start its system; nothing public asks whether it has one.
 
     Without the private method the user starts it (`tf.tpu.initialize_system`).
     """
@@ -27,7 +27,7 @@ def initialize_strategy_system() -> None:
 
 
 def is_checkpoint_object(saver: Any) -> bool:
-    """Whether `saver` is an object-based `tf.train.Checkpoint` of TensorFlow 2. Rule: MTS-SCF-10."""
+    """Whether `saver` is an object-based `tf.train.Checkpoint`. Rule: MTS-SCF-10."""
     return isinstance(saver, Checkpoint)
 
 

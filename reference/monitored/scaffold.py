@@ -1,0 +1,235 @@
+"""The parts a training graph needs beside the model: init, readiness, summaries, a saver.
+
+A Scaffold collects them and makes those that are missing; it runs nothing.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from typing import Any
+
+import tensorflow.compat.v1 as tf
+from monitored.saver import saver_for_checkpoint_object, saver_or_default
+
+from monitored import _tensorflow
+
+_PARTS = (
+    "init_op",
+    "init_feed_dict",
+    "ready_op",
+    "ready_for_local_init_op",
+    "local_init_op",
+    "local_init_feed_dict",
+    "summary_op",
+    "saver",
+)
+
+
+class Scaffold:
+    """The parts of a training graph; what is None is found or made by `finalize`.
+
+    `init_op` runs with `init_feed_dict` when nothing is restored, then `init_fn(scaffold,
+    session)`; `local_init_op` runs with `local_init_feed_dict` in every session. `ready_op` and
+    `ready_for_local_init_op` give the names of what is not initialised. `saver` may be a
+    `tf.train.Checkpoint`. Parts left None come from `copy_from_scaffold` if that is given;
+    TypeError if it is no scaffold.
+
+    Rules: MTS-SCF-01 to MTS-SCF-10.
+    Source: tensorflow/python/training/monitored_session.py
+    """
+
+    def __init__(
+        self,
+        init_op: tf.Operation | None = None,
+        init_feed_dict: dict[Any, Any] | None = None,
+        init_fn: Callable[[Scaffold, tf.Session], None] | None = None,
+        ready_op: tf.Tensor | None = None,
+        ready_for_local_init_op: tf.Tensor | None = None,
+        local_init_op: tf.Operation | None = None,
+        summary_op: tf.Tensor | None = None,
+        saver: Any = None,
+        copy_from_scaffold: Scaffold | None = None,
+        local_init_feed_dict: dict[Any, Any] | None = None,
+    ) -> None:
+        self._init_op = init_op
+        self._init_feed_dict = init_feed_dict
+        self._user_init_fn = init_fn
+        self._ready_op = ready_op
+        self._ready_for_local_init_op = ready_for_local_init_op
+        self._local_init_op = local_init_op
+        self._local_init_feed_dict = local_init_feed_dict
+        self._summary_op = summary_op
+        self._saver = saver
+        if copy_from_scaffold is not None:
+            self._fill_from(copy_from_scaffold)
+        self._init_fn = self._bind_init_fn()
+
+    def _fill_from(self, other: Scaffold) -> None:
+        """Take over each part that is None here. Rule: MTS-SCF-08."""
+        if not all(hasattr(other, part) for part in (*_PARTS, "_user_init_fn")):
+            raise TypeError("copy_from_scaffold is not a Scaffold instance.")
+        if self._user_init_fn is None:
+            self._user_init_fn = other._user_init_fn
+        for part in _PARTS:
+            if getattr(self, "_" + part) is None:
+                setattr(self, "_" + part, getattr(other, part))
+
+    def _bind_init_fn(self) -> Callable[[tf.Session], None] | None:
+        """Return the user's `init_fn` as a function of the session. Rule: MTS-SCF-07."""
+        user_init_fn = self._user_init_fn
+        if not user_init_fn:
+            return None
+        return lambda session: user_init_fn(self, session)
+
+    def finalize(self) -> Scaffold:
+        """Fill in the missing parts, build the saver, finalise the default graph; return self.
+
+        A missing part is the single item of its graph collection, or is made and put there;
+        RuntimeError if the collection holds several. Safe to call again.
+
+        Rules: MTS-SCF-02 to MTS-SCF-06, MTS-SCF-09, MTS-SCF-10.
+        """
+        keys, choose = tf.GraphKeys, Scaffold.get_or_default
+        if self._init_op is None:
+            self._init_op = choose("init_op", keys.INIT_OP, _default_init_op)
+        if self._ready_op is None:
+            self._ready_op = choose("ready_op", keys.READY_OP, _default_ready_op)
+        if self._ready_for_local_init_op is None:
+            self._ready_for_local_init_op = choose(
+                "ready_for_local_init_op",
+                keys.READY_FOR_LOCAL_INIT_OP,
+                _default_ready_for_local_init_op,
+            )
+        if self._local_init_op is None:
+            self._local_init_op = choose(
+                "local_init_op", keys.LOCAL_INIT_OP, Scaffold.default_local_init_op
+            )
+        if self._summary_op is None:
+            self._summary_op = choose("summary_op", keys.SUMMARY_OP, tf.summary.merge_all)
+        if self._saver is None:
+            self._saver = saver_or_default()
+        if _tensorflow.is_checkpoint_object(self._saver):
+            self._saver = saver_for_checkpoint_object(self._saver)
+        else:
+            self._saver.build()
+        tf.get_default_graph().finalize()
+        tf.logging.info("Graph was finalized.")
+        return self
+
+    @property
+    def init_fn(self) -> Callable[[tf.Session], None] | None:
+        """What runs after `init_op`, as a function of the session. Rule: MTS-SCF-07."""
+        return self._init_fn
+
+    @property
+    def init_op(self) -> tf.Operation | None:
+        """Initialises global variables and shared resources; skipped after a restore."""
+        return self._init_op
+
+    @property
+    def init_feed_dict(self) -> dict[Any, Any] | None:
+        """The feeds of `init_op`."""
+        return self._init_feed_dict
+
+    @property
+    def ready_op(self) -> tf.Tensor | None:
+        """The names of all variables and resources that are not initialised."""
+        return self._ready_op
+
+    @property
+    def ready_for_local_init_op(self) -> tf.Tensor | None:
+        """The names of the global variables and shared resources that are not initialised."""
+        return self._ready_for_local_init_op
+
+    @property
+    def local_init_op(self) -> tf.Operation | None:
+        """Initialises local variables, tables and local resources, in every session."""
+        return self._local_init_op
+
+    @property
+    def local_init_feed_dict(self) -> dict[Any, Any] | None:
+        """The feeds of `local_init_op`."""
+        return self._local_init_feed_dict
+
+    @property
+    def summary_op(self) -> tf.Tensor | None:
+        """All summaries merged; None if the graph has none."""
+        return self._summary_op
+
+    @property
+    def saver(self) -> Any:
+        """Saves and restores the model."""
+        return self._saver
+
+    @staticmethod
+    def get_or_default(
+        arg_name: str, collection_key: str, default_constructor: Callable[[], Any]
+    ) -> Any:
+        """Return the single item of a collection, or make one and put it there unless None.
+
+        RuntimeError, its arguments unformatted as TensorFlow leaves them, if there are several.
+
+        Rules: MTS-SCF-03, MTS-SCF-04.
+        """
+        items = tf.get_collection(collection_key)
+        if len(items) > 1:
+            raise RuntimeError(
+                'More than one item in the collection "%s". Please indicate which one to use by '
+                "passing it to the tf.Scaffold constructor as:  tf.Scaffold(%s=item to use)",
+                collection_key,
+                arg_name,
+            )
+        if items:
+            return items[0]
+        made = default_constructor()
+        if made is not None:
+            tf.add_to_collection(collection_key, made)
+        return made
+
+    @staticmethod
+    def default_local_init_op() -> tf.Operation:
+        """Return an op that initialises local variables, tables and local resources.
+
+        Rule: MTS-SCF-05.
+        """
+        return tf.group(
+            tf.local_variables_initializer(),
+            tf.tables_initializer(),
+            _initialize(tf.get_collection(tf.GraphKeys.LOCAL_RESOURCES)),
+        )
+
+
+def _default_init_op() -> tf.Operation:
+    return tf.group(
+        tf.global_variables_initializer(),
+        _initialize(tf.get_collection(tf.GraphKeys.RESOURCES)),
+        tf.get_collection("saved_model_initializers"),
+    )
+
+
+def _default_ready_op() -> tf.Tensor:
+    resources = tf.get_collection(tf.GraphKeys.RESOURCES)
+    resources += tf.get_collection(tf.GraphKeys.LOCAL_RESOURCES)
+    return tf.concat([tf.report_uninitialized_variables(), _uninitialized(resources)], 0)
+
+
+def _default_ready_for_local_init_op() -> tf.Tensor:
+    resources = tf.get_collection(tf.GraphKeys.RESOURCES)
+    variables = tf.report_uninitialized_variables(tf.global_variables())
+    return tf.concat([variables, _uninitialized(resources)], 0)
+
+
+def _initialize(resources: list[Any]) -> tf.Operation:
+    return tf.group(*[resource.create for resource in resources])
+
+
+def _uninitialized(resources: list[Any]) -> tf.Tensor:
+    """Return the handle names of those resources that are not initialised."""
+    device = os.environ.get("TF_DEVICE_FOR_UNINITIALIZED_VARIABLE_REPORTING", "/cpu:0")
+    with tf.name_scope("report_uninitialized_resources"), tf.device(device):
+        if not resources:
+            return tf.constant([], dtype=tf.string)
+        missing = tf.logical_not(tf.stack([resource.is_initialized for resource in resources]))
+        names = tf.constant([resource.handle.name for resource in resources])
+        return tf.boolean_mask(names, missing)

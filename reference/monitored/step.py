@@ -1,0 +1,112 @@
+"""One step: collect what hooks ask for, run it with the user's fetches, hand out the parts.
+
+This is the only module that knows how a step is executed. It calls hooks but decides nothing about
+sessions, stopping or recovery; those are `session_layers.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import tensorflow.compat.v1 as tf
+
+from monitored.session_run_hook import (
+    SessionRunArgs,
+    SessionRunContext,
+    SessionRunHook,
+    SessionRunValues,
+)
+
+CALLER = "caller"
+"""The key of the user's own fetches; a hook that equals it takes their place. Rule: MTS-RUN-03."""
+
+
+def run_step(
+    session: Any,
+    hooks: Iterable[SessionRunHook],
+    fetches: Any,
+    feed_dict: dict[Any, Any] | None,
+    options: tf.RunOptions | None,
+    run_metadata: tf.RunMetadata | None,
+) -> tuple[Any, bool]:
+    """Run one step with its hooks; return the user's results and whether a hook asked to stop.
+
+    `before_run` of every hook, one `session.run` of everything, `after_run` of every hook, each in
+    list order. An exception anywhere ends the step there, unchanged. The user's `options` are
+    merged into in place and, like `run_metadata`, are what every hook gets; None makes new ones.
+
+    Rules: MTS-RUN-02, MTS-RUN-03, MTS-RUN-04, MTS-RUN-07, MTS-RUN-08, MTS-RUN-10, MTS-EXC-03.
+    """
+    context = SessionRunContext(SessionRunArgs(fetches, feed_dict), session)
+    options = options or tf.RunOptions()
+    requested, feed_dict = _collect_requests(hooks, context, options)
+    run_metadata = run_metadata or tf.RunMetadata()
+    outputs = session.run(
+        fetches=requested, feed_dict=feed_dict, options=options, run_metadata=run_metadata
+    )
+    for hook in hooks:
+        hook.after_run(context, SessionRunValues(outputs.get(hook), options, run_metadata))
+    return outputs[CALLER], context.stop_requested
+
+
+def _collect_requests(
+    hooks: Iterable[SessionRunHook], context: SessionRunContext, options: tf.RunOptions
+) -> tuple[dict[Any, Any], dict[Any, Any] | None]:
+    """Ask each hook; return all fetches by who asked, and all feeds. Merges into `options`."""
+    fetches: dict[Any, Any] = {CALLER: context.original_args.fetches}
+    hook_feeds: dict[Any, Any] = {}
+    for hook in hooks:
+        request = hook.before_run(context)
+        if request is None:
+            continue
+        if request.fetches is not None:
+            fetches[hook] = request.fetches
+        if request.feed_dict:
+            _refuse_double_feeds("Same tensor is fed by two hooks.", hook_feeds, request.feed_dict)
+            hook_feeds.update(request.feed_dict)
+        if request.options:
+            merge_run_options(options, request.options)
+    return fetches, _join_feeds(hook_feeds, context.original_args.feed_dict)
+
+
+def _join_feeds(hook_feeds: dict[Any, Any], user_feeds: Any) -> Any:
+    """Return the step's feeds: the user's own object if no hook feeds, else hooks' then user's.
+
+    Rules: MTS-RUN-05, MTS-RUN-06.
+    """
+    if not hook_feeds:
+        return user_feeds
+    if user_feeds:
+        _refuse_double_feeds(
+            "Same tensor is fed by a SessionRunHook and user.", user_feeds, hook_feeds
+        )
+        hook_feeds.update(user_feeds)
+    return hook_feeds
+
+
+def _refuse_double_feeds(message: str, feeds: dict[Any, Any], others: dict[Any, Any]) -> None:
+    """Raise RuntimeError if a key is in both; `"a:0"` and the tensor `a` are different keys.
+
+    Rule: MTS-RUN-06.
+    """
+    conflicts = set(feeds.keys()) & set(others.keys())
+    if conflicts:
+        raise RuntimeError(f"{message} Conflict(s): {list(conflicts)}")
+
+
+def merge_run_options(options: tf.RunOptions, requested: tf.RunOptions) -> None:
+    """Merge one hook's options into the step's, in place.
+
+    The larger number wins, either flag is enough, watched tensors add up. Anything merged, even
+    nothing, leaves `debug_options` present. Other fields are not merged.
+
+    Rule: MTS-RUN-07.
+    """
+    for field in ("trace_level", "timeout_in_ms", "inter_op_thread_pool"):
+        setattr(options, field, max(getattr(options, field), getattr(requested, field)))
+    options.output_partition_graphs |= requested.output_partition_graphs
+    debug, asked = options.debug_options, requested.debug_options
+    debug.debug_tensor_watch_opts.extend(asked.debug_tensor_watch_opts)
+    debug.reset_disk_byte_usage = debug.reset_disk_byte_usage or asked.reset_disk_byte_usage
+    options.report_tensor_allocations_upon_oom |= requested.report_tensor_allocations_upon_oom
