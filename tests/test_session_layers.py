@@ -44,8 +44,7 @@ class ScriptedSession:
         outcome = self._runs.pop(0) if self._runs else None
         if outcome is not None:
             raise ERRORS[outcome]()
-        fetches = kwargs.get("fetches", args[0] if args else None)
-        return fetches
+        return kwargs.get("fetches", args[0] if args else None)
 
     def close(self) -> None:
         self._log.append("close")
