@@ -1,4 +1,4 @@
-"""What every test gets: its own graph, folder and writers, a clock that never really waits, and the log."""
+"""What every test gets: a graph of its own, a clock that never really waits, and the log."""
 
 import gc
 import logging
@@ -71,7 +71,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> VirtualClock:
 
 @pytest.fixture
 def tf_logs() -> Iterator[list[tuple[str, str]]]:
-    """The (level, message) pairs logged by TensorFlow's logger from INFO up; clear with `[:] = []`."""
+    """The (level, message) pairs of TensorFlow's logger from INFO up; `[:] = []` clears them."""
     logger = logging.getLogger("tensorflow")
     records: list[tuple[str, str]] = []
     handler = _ListHandler(records)

@@ -1,0 +1,204 @@
+"""Saving checkpoints while training, and telling listeners about each save.
+
+How a checkpoint is written, and which old ones are deleted, is the saver's business.
+
+Source: tensorflow/python/training/basic_session_run_hooks.py
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from typing import Any
+
+import tensorflow.compat.v1 as tf
+
+from monitored.global_step import global_step_read_for
+from monitored.session_run_hook import (
+    SessionRunArgs,
+    SessionRunContext,
+    SessionRunHook,
+    SessionRunValues,
+)
+from monitored.timing import SecondOrStepTimer, due_step
+
+# More steps than one run takes: the real global step is looked at after every run.
+_ANY_NUMBER_OF_STEPS = 1000000
+
+
+class CheckpointSaverListener:
+    """The base of what wants to act around each save; its four methods do nothing.
+
+    Rules: MTS-CKH-03, MTS-CKH-04.
+    """
+
+    def begin(self) -> None:
+        """Add to the graph what the listener needs; called from the hook's `begin`."""
+
+    def before_save(self, session: tf.Session, global_step_value: Any) -> None:
+        """Act before the checkpoint of `global_step_value`, a numpy integer, is written."""
+
+    def after_save(self, session: tf.Session, global_step_value: Any) -> bool | None:
+        """Act after the checkpoint is written; a true answer stops training.
+
+        The answer counts after a run only, not at the first save of a session nor at the last.
+        """
+
+    def end(self, session: tf.Session, global_step_value: Any) -> None:
+        """Act at the session's clean end, after the last save, which may have been long ago."""
+
+
+class CheckpointSaverHook(SessionRunHook):
+    """Saves a checkpoint when the session is created, then periodically, then at the end.
+
+    Logs its creation first of all. Raises ValueError if both `saver` and `scaffold` are given, or
+    unless exactly one of `save_secs` and `save_steps` is.
+
+    Rules: MTS-CKH-01 to MTS-CKH-08.
+    """
+
+    def __init__(
+        self,
+        checkpoint_dir: str,
+        save_secs: float | None = None,
+        save_steps: int | None = None,
+        saver: Any = None,
+        checkpoint_basename: str = "model.ckpt",
+        scaffold: Any = None,
+        listeners: Sequence[Any] | None = None,
+        save_graph_def: bool = True,
+    ) -> None:
+        tf.logging.info("Create CheckpointSaverHook.")
+        if saver is not None and scaffold is not None:
+            raise ValueError("You cannot provide both saver and scaffold.")
+        self._saver = saver
+        self._checkpoint_dir = checkpoint_dir
+        self._save_path = os.path.join(checkpoint_dir, checkpoint_basename)
+        self._scaffold = scaffold
+        self._timer = SecondOrStepTimer(every_secs=save_secs, every_steps=save_steps)
+        self._listeners = listeners or []
+        self._steps_per_run = _ANY_NUMBER_OF_STEPS
+        self._save_graph_def = save_graph_def
+
+    def _set_steps_per_run(self, steps_per_run: int) -> None:
+        self._steps_per_run = steps_per_run
+
+    def begin(self) -> None:
+        """Open the directory's event writer, find the global step, call the listeners' `begin`.
+
+        Raises RuntimeError if there is no global step.
+        """
+        self._summary_writer = tf.summary.FileWriterCache.get(self._checkpoint_dir)
+        self._global_step_tensor = global_step_read_for("CheckpointSaverHook")
+        for listener in self._listeners:
+            listener.begin()
+
+    def after_create_session(self, session: tf.Session, coord: Any) -> None:
+        """Write the graph, to graph.pbtxt and as events, and the first checkpoint of this session.
+
+        So there is a checkpoint before the first step, again right after a restore, and after each
+        recovery. `save_graph_def=False` leaves out graph.pbtxt, not the events.
+
+        Rules: MTS-CKH-01, MTS-CKH-07, MTS-EVT-02.
+        """
+        global_step = session.run(self._global_step_tensor)
+        self._write_graph()
+        self._save(session, global_step)
+        self._timer.update_last_triggered_step(global_step)
+
+    def _write_graph(self) -> None:
+        # Not in begin: hooks after this one still add to the graph there.
+        graph = tf.get_default_graph()
+        graph_def = graph.as_graph_def(add_shapes=True)
+        if self._save_graph_def:
+            tf.io.write_graph(graph_def, self._checkpoint_dir, "graph.pbtxt")
+        saver = self._get_saver()
+        meta_graph_def = tf.train.export_meta_graph(
+            graph_def=graph_def, saver_def=saver.saver_def if saver else None
+        )
+        self._summary_writer.add_graph(graph)
+        self._summary_writer.add_meta_graph(meta_graph_def)
+
+    def before_run(self, run_context: SessionRunContext) -> SessionRunArgs:
+        """Ask for the global step."""
+        return SessionRunArgs(self._global_step_tensor)
+
+    def after_run(self, run_context: SessionRunContext, run_values: SessionRunValues) -> None:
+        """Save if it is time by the real global step, and stop if a listener says so.
+
+        The timer is marked first: a save that raises is not tried again at this step.
+
+        Rules: MTS-CKH-02, MTS-CKH-04, MTS-CKH-05.
+        """
+        session = run_context.session
+        step = due_step(
+            self._timer,
+            run_values.results,
+            self._steps_per_run,
+            lambda: session.run(self._global_step_tensor),
+        )
+        if step is None:
+            return
+        self._timer.update_last_triggered_step(step)
+        if self._save(session, step):
+            run_context.request_stop()
+
+    def end(self, session: tf.Session) -> None:
+        """Save unless the last save was at this global step, then call the listeners' `end`.
+
+        Rules: MTS-CKH-03.
+        """
+        last_step = session.run(self._global_step_tensor)
+        if last_step != self._timer.last_triggered_step():
+            self._save(session, last_step)
+        for listener in self._listeners:
+            listener.end(session, last_step)
+
+    def _save(self, session: tf.Session, step: Any) -> bool:
+        """Save at `step`, listeners around it; returns whether one of them wants to stop.
+
+        Rules: MTS-CKH-04, MTS-CKH-08.
+        """
+        tf.logging.info("Calling checkpoint listeners before saving checkpoint %d...", step)
+        for listener in self._listeners:
+            listener.before_save(session, step)
+        tf.logging.info("Saving checkpoints for %d into %s.", step, self._save_path)
+        self._get_saver().save(
+            session, self._save_path, global_step=step, write_meta_graph=self._save_graph_def
+        )
+        log = tf.SessionLog(status=tf.SessionLog.CHECKPOINT, checkpoint_path=self._save_path)
+        self._summary_writer.add_session_log(log, step)
+        tf.logging.info("Calling checkpoint listeners after saving checkpoint %d...", step)
+        should_stop = False
+        for listener in self._listeners:
+            if listener.after_save(session, step):
+                tf.logging.info(
+                    "A CheckpointSaverListener requested that training be stopped. "
+                    f"listener: {listener}"
+                )
+                should_stop = True
+        return should_stop
+
+    def _get_saver(self) -> Any:
+        """Return the given saver, else the scaffold's, else the single item of SAVERS.
+
+        Rules: MTS-CKH-06.
+        """
+        if self._saver is not None:
+            return self._saver
+        if self._scaffold is not None:
+            return self._scaffold.saver
+        key = tf.GraphKeys.SAVERS
+        savers = tf.get_collection(key)
+        if not savers:
+            raise RuntimeError(
+                f"No items in collection {key}. Please add a saver to the collection "
+                "or provide a saver or scaffold."
+            )
+        if len(savers) > 1:
+            raise RuntimeError(
+                f"More than one item in collection {key}. "
+                "Please indicate which one to use by passing it to the constructor."
+            )
+        self._saver = savers[0]
+        return self._saver

@@ -1,0 +1,58 @@
+"""Holding a worker back until the others have trained for a while.
+
+Source: tensorflow/python/training/basic_session_run_hooks.py
+"""
+
+from __future__ import annotations
+
+import time
+
+import tensorflow.compat.v1 as tf
+
+from monitored.global_step import global_step_read_for
+from monitored.session_run_hook import SessionRunContext, SessionRunHook
+
+_POLL_SECS = 0.5
+_STEPS_BETWEEN_LOGS = 1000
+
+
+class GlobalStepWaiterHook(SessionRunHook):
+    """Waits in the first run of the hook until the global step reaches `wait_until_step`.
+
+    Zero or less means no wait. A stop request does not end the wait.
+
+    Rules: MTS-GSW-01.
+    """
+
+    def __init__(self, wait_until_step: int) -> None:
+        self._wait_until_step = wait_until_step
+
+    def begin(self) -> None:
+        """Find the global step; raises RuntimeError if there is none."""
+        self._worker_is_started = False
+        self._global_step_tensor = global_step_read_for("_GlobalStepWaiterHook")
+
+    def before_run(self, run_context: SessionRunContext) -> None:
+        """Wait, the first time, reading the global step every half second.
+
+        Logs at the start, and whenever more than 1000 steps have passed since the last line.
+
+        Rules: MTS-GSW-01.
+        """
+        if not self._worker_is_started and self._wait_until_step > 0:
+            self._wait(run_context.session)
+        self._worker_is_started = True
+
+    def _wait(self, session: tf.Session) -> None:
+        target = self._wait_until_step
+        tf.logging.info("Waiting for global step %d before starting training.", target)
+        logged_step = 0
+        while (step := session.run(self._global_step_tensor)) < target:
+            if step - logged_step > _STEPS_BETWEEN_LOGS:
+                tf.logging.info(
+                    "Waiting for global step %d before starting training. Current step is %d.",
+                    target,
+                    step,
+                )
+                logged_step = step
+            time.sleep(_POLL_SECS)

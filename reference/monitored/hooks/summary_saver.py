@@ -1,0 +1,105 @@
+"""Writing the graph's summaries to an event file now and then.
+
+Source: tensorflow/python/training/basic_session_run_hooks.py
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import tensorflow.compat.v1 as tf
+
+from monitored.global_step import global_step_read_for
+from monitored.session_run_hook import (
+    SessionRunArgs,
+    SessionRunContext,
+    SessionRunHook,
+    SessionRunValues,
+)
+from monitored.timing import SecondOrStepTimer
+
+
+class SummarySaverHook(SessionRunHook):
+    """Fetches the summaries in the first run and then periodically, and writes them as events.
+
+    They are `summary_op`, one string tensor or a list of them, or what `scaffold.summary_op` is
+    when it is time. Raises ValueError unless exactly one of these two is given, and exactly one of
+    the two periods. Without writer and directory it asks for summaries and drops them.
+
+    Rules: MTS-SUM-01, MTS-SUM-02, MTS-SUM-03.
+    """
+
+    def __init__(
+        self,
+        save_steps: int | None = None,
+        save_secs: float | None = None,
+        output_dir: str | None = None,
+        summary_writer: Any = None,
+        scaffold: Any = None,
+        summary_op: Any = None,
+    ) -> None:
+        if (scaffold is None) == (summary_op is None):
+            raise ValueError("Exactly one of scaffold or summary_op must be provided.")
+        self._summary_op = summary_op
+        self._summary_writer = summary_writer
+        self._output_dir = output_dir
+        self._scaffold = scaffold
+        self._timer = SecondOrStepTimer(every_secs=save_secs, every_steps=save_steps)
+
+    def begin(self) -> None:
+        """Open the directory's event writer if none was given, and find the global step.
+
+        Raises RuntimeError if there is no global step.
+        """
+        if self._summary_writer is None and self._output_dir:
+            self._summary_writer = tf.summary.FileWriterCache.get(self._output_dir)
+        self._next_step: Any = None
+        self._global_step_tensor = global_step_read_for("SummarySaverHook")
+
+    def before_run(self, run_context: SessionRunContext) -> SessionRunArgs:
+        """Ask for the global step, and for the summaries if it is time for the step to come.
+
+        Rules: MTS-SUM-01, MTS-SUM-02.
+        """
+        first_run = self._next_step is None
+        self._request_summary = first_run or self._timer.should_trigger_for_step(self._next_step)
+        requests = {"global_step": self._global_step_tensor}
+        if self._request_summary:
+            summary_op = self._get_summary_op()
+            if summary_op is not None:
+                requests["summary"] = summary_op
+        return SessionRunArgs(requests)
+
+    def after_run(self, run_context: SessionRunContext, run_values: SessionRunValues) -> None:
+        """Write the summaries at the real global step; before the first ones, the START record.
+
+        Rules: MTS-SUM-01, MTS-SUM-02, MTS-SUM-03.
+        """
+        if not self._summary_writer:
+            return
+        step = run_values.results["global_step"] + 1
+        if self._request_summary:
+            step = run_context.session.run(self._global_step_tensor)
+            self._write(step, run_values.results.get("summary", []))
+        self._next_step = step + 1
+
+    def _write(self, step: Any, summaries: list[bytes]) -> None:
+        if self._next_step is None:
+            self._summary_writer.add_session_log(tf.SessionLog(status=tf.SessionLog.START), step)
+        self._timer.update_last_triggered_step(step)
+        for summary in summaries:
+            self._summary_writer.add_summary(summary, step)
+
+    def end(self, session: tf.Session | None = None) -> None:
+        """Flush the writer."""
+        if self._summary_writer:
+            self._summary_writer.flush()
+
+    def _get_summary_op(self) -> list[Any] | None:
+        """Return the summaries as a list, None if there are none."""
+        summary_op = self._summary_op
+        if summary_op is None:
+            summary_op = self._scaffold.summary_op
+        if summary_op is None or isinstance(summary_op, list):
+            return summary_op
+        return [summary_op]
