@@ -1,0 +1,123 @@
+"""The repository stands on its own, its tests do not wait, and the README tells the truth."""
+
+import ast
+import io
+import re
+import subprocess
+import sys
+from contextlib import redirect_stdout
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+LONGEST_SLEEP_SECS = 0.05
+SKIPPED = {".git", ".tox", ".venv", "build", "dist", "__pycache__"}
+
+# Spelled in parts, so that this file does not contain them.
+MACHINE_PATHS = re.compile(
+    "|".join(
+        [r"\bsha" + "red/", r"(?<![\w.])/wo" + "rk/", r"/ro" + "ot/", r"(?<![\w.])/ho" + "me/"]
+    )
+)
+
+
+def files():
+    for path in sorted(ROOT.rglob("*")):
+        parts = path.relative_to(ROOT).parts
+        hidden = any(
+            p in SKIPPED
+            or (p.startswith(".") and p not in (".ci", ".gitignore"))
+            or p.endswith(".egg-info")
+            for p in parts
+        )
+        if path.is_file() and not hidden:
+            yield path
+
+
+def test_nothing_depends_on_one_machine():
+    found = [
+        f"{path.relative_to(ROOT)}:{number}: {line.strip()[:100]}"
+        for path in files()
+        if path.suffix not in {".pyc", ".png"}
+        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1)
+        if MACHINE_PATHS.search(line)
+    ]
+    assert found == []
+
+
+def constants(tree):
+    """Module-level names that stand for a number."""
+    return {
+        node.targets[0].id: node.value.value
+        for node in tree.body
+        if isinstance(node, ast.Assign)
+        and isinstance(node.targets[0], ast.Name)
+        and isinstance(node.value, ast.Constant)
+        and isinstance(node.value.value, int | float)
+    }
+
+
+def long_sleeps(source):
+    """Each `time.sleep` of a source that is too long, or whose length cannot be read off."""
+    tree = ast.parse(source)
+    known = constants(tree)
+    for node in ast.walk(tree):
+        if not (isinstance(node, ast.Call) and ast.unparse(node.func) in ("time.sleep", "sleep")):
+            continue
+        argument = node.args[0]
+        secs = (
+            known.get(argument.id)
+            if isinstance(argument, ast.Name)
+            else getattr(argument, "value", None)
+        )
+        if not isinstance(secs, int | float) or secs > LONGEST_SLEEP_SECS:
+            yield f"line {node.lineno}: {ast.unparse(node)}"
+
+
+def test_no_test_sleeps_long():
+    found = [
+        f"{path.relative_to(ROOT)} {sleep}"
+        for folder in ("tests", "conformance")
+        for path in sorted((ROOT / folder).rglob("*.py"))
+        for sleep in long_sleeps(path.read_text(encoding="utf-8"))
+    ]
+    assert found == []
+
+
+@pytest.mark.parametrize(
+    ("source", "count"),
+    [
+        ("time.sleep(0.01)", 0),
+        ("WAIT = 0.05\ntime.sleep(WAIT)", 0),
+        ("time.sleep(1)", 1),
+        ("WAIT = 2\ndef f():\n    time.sleep(WAIT)", 1),
+        ("time.sleep(f())", 1),
+    ],
+)
+def test_long_sleeps_are_noticed(source, count):
+    assert len(list(long_sleeps(source))) == count
+
+
+def readme_blocks(language):
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    return re.findall(rf"^```{language}\n(.*?)^```$", text, flags=re.MULTILINE | re.DOTALL)
+
+
+def test_the_readme_example_prints_what_the_readme_says(monkeypatch, tmp_path):
+    (program,) = readme_blocks("python")
+    (expected,) = readme_blocks("text")
+    assert len(program.strip().splitlines()) <= 15
+    monkeypatch.chdir(tmp_path)
+    output = io.StringIO()
+    with redirect_stdout(output):
+        exec(compile(program, "README.md", "exec"), {"__name__": "__main__"})
+    assert output.getvalue() == expected
+
+
+def test_the_readme_shows_the_table_of_sizes():
+    table = subprocess.run(
+        [sys.executable, "tools/sizes.py"], cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout
+    (total,) = re.findall(r"^total +(\d+)", table, flags=re.MULTILINE)
+    assert f"| **all** | **{int(total):,}** |" in (ROOT / "README.md").read_text(encoding="utf-8")

@@ -1,0 +1,204 @@
+"""Code lines of the reference beside those of TensorFlow for the same surface.
+
+A code line holds at least one token that is not a comment; docstrings and blank lines do not count.
+Both sides are counted by the same function, and TensorFlow's files are only read, never imported.
+
+    python tools/sizes.py            the table (needs an installed TensorFlow)
+    python tools/sizes.py --check    only whether the reference keeps its limits
+
+It does not judge: what is counted and which limits hold is all here.
+"""
+
+from __future__ import annotations
+
+import argparse
+import ast
+import io
+import statistics
+import sys
+import sysconfig
+import tokenize
+from pathlib import Path
+from typing import NamedTuple
+
+ROOT = Path(__file__).resolve().parent.parent
+REFERENCE = ROOT / "reference" / "monitored"
+
+MAX_TOTAL = 2500
+MAX_MODULE = 250
+MAX_FUNCTION = 60
+
+# TensorFlow's module -> the names in it that the reference has no counterpart for. A string that
+# starts with "only:" turns it round: just these names count.
+TENSORFLOW_MODULES = {
+    "training/monitored_session.py": {
+        "_create_monitored_session_with_worker_context"  # the distribute coordinator's builder
+    },
+    "training/basic_session_run_hooks.py": set(),
+    "training/session_run_hook.py": set(),
+    "training/session_manager.py": set(),
+    "training/coordinator.py": set(),
+    "training/queue_runner_impl.py": set(),
+    "training/training_util.py": {"_increment_global_step"},
+    "training/saver.py": {
+        # meta graphs are read and written by TensorFlow on both sides
+        "import_meta_graph",
+        "_import_meta_graph_with_return_elements",
+        "_create_saver_from_imported_meta_graph",
+        "export_meta_graph",
+        # loading a tf.train.Checkpoint's files through a Saver
+        "object_graph_key_mapping",
+        "saver_from_object_based_checkpoint",
+        # metrics of TensorFlow's own
+        "_get_duration_microseconds",
+        "_get_checkpoint_size",
+    },
+    "training/saving/saveable_object.py": set(),
+    "training/saving/saveable_object_util.py": {
+        "only:",
+        "set_cpu0",
+        "ReferenceVariableSaveable",
+        "ResourceVariableSaveable",
+        "_tensor_comes_from_variable",
+        "saveable_objects_for_op",
+        "op_list_to_dict",
+        "_add_saveable",
+        "validate_and_slice_inputs",
+    },
+    "checkpoint/checkpoint_management.py": {"CheckpointManager"},
+}
+
+_NOT_CODE = {
+    tokenize.COMMENT,
+    tokenize.NL,
+    tokenize.NEWLINE,
+    tokenize.INDENT,
+    tokenize.DEDENT,
+    tokenize.ENCODING,
+    tokenize.ENDMARKER,
+}
+
+
+class Function(NamedTuple):
+    """One function or method, however deeply nested, and its code lines."""
+
+    where: str
+    lines: int
+
+
+def _docstring_lines(tree: ast.AST) -> set[int]:
+    holders = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
+    lines: set[int] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, holders) and ast.get_docstring(node, clean=False) is not None:
+            text = node.body[0]
+            lines.update(range(text.lineno, (text.end_lineno or text.lineno) + 1))
+    return lines
+
+
+def code_lines(source: str) -> set[int]:
+    """The numbers of the lines that hold code."""
+    lines: set[int] = set()
+    for token in tokenize.generate_tokens(io.StringIO(source).readline):
+        if token.type not in _NOT_CODE:
+            lines.update(range(token.start[0], token.end[0] + 1))
+    return lines - _docstring_lines(ast.parse(source))
+
+
+def count(path: Path, names: set[str] | None = None) -> int:
+    """Code lines of a module, less those of the top-level `names` (see TENSORFLOW_MODULES)."""
+    source = path.read_text(encoding="utf-8")
+    lines = code_lines(source)
+    if not names:
+        return len(lines)
+    spans: dict[str, range] = {
+        node.name: range(node.lineno, (node.end_lineno or node.lineno) + 1)
+        for node in ast.parse(source).body
+        if isinstance(node, (ast.FunctionDef, ast.ClassDef))
+    }
+    wanted = set().union(*(spans.get(name, range(0)) for name in names - {"only:"}))
+    return len(lines & wanted) if "only:" in names else len(lines - wanted)
+
+
+def functions(path: Path) -> list[Function]:
+    """Every function of a module with its code lines, nested ones counted in their owner too."""
+    source = path.read_text(encoding="utf-8")
+    lines = code_lines(source)
+    return [
+        Function(
+            f"{path.relative_to(ROOT)}:{node.lineno} {node.name}",
+            len(lines & set(range(node.lineno, (node.end_lineno or node.lineno) + 1))),
+        )
+        for node in ast.walk(ast.parse(source))
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef))
+    ]
+
+
+def reference_modules() -> list[Path]:
+    """The reference's files, in the order of their names."""
+    return sorted(REFERENCE.rglob("*.py"))
+
+
+def violations() -> list[str]:
+    """Which limits the reference breaks; empty when it keeps them all."""
+    sizes = {path: count(path) for path in reference_modules()}
+    found = [
+        f"{path.relative_to(ROOT)}: {lines} code lines, at most {MAX_MODULE}"
+        for path, lines in sizes.items()
+        if lines > MAX_MODULE
+    ]
+    if sum(sizes.values()) > MAX_TOTAL:
+        found.append(f"reference: {sum(sizes.values())} code lines, at most {MAX_TOTAL}")
+    found += [
+        f"{function.where}: {function.lines} code lines, at most {MAX_FUNCTION}"
+        for path in reference_modules()
+        for function in functions(path)
+        if function.lines > MAX_FUNCTION
+    ]
+    return found
+
+
+def tensorflow_sizes(package: Path) -> dict[str, int]:
+    """Code lines of TensorFlow's modules for the same surface."""
+    return {
+        name: count(package / "python" / name, names) for name, names in TENSORFLOW_MODULES.items()
+    }
+
+
+def table() -> list[str]:
+    """The lines of the table: modules, totals, functions."""
+    ours = {str(p.relative_to(REFERENCE)): count(p) for p in reference_modules()}
+    theirs: dict[str, int] = {}
+    package = Path(sysconfig.get_paths()["purelib"]) / "tensorflow"
+    if package.is_dir():
+        theirs = tensorflow_sizes(package)
+    left = [*ours.items(), ("total", sum(ours.values()))]
+    right = [*theirs.items(), ("total", sum(theirs.values()))] if theirs else []
+    lines = [f"{'monitored':<32}{'lines':>6}    {'tensorflow/python':<42}{'lines':>6}"]
+    for i in range(max(len(left), len(right)) - 1):
+        a = left[i] if i < len(left) - 1 else ("", "")
+        b = right[i] if i < len(right) - 1 else ("", "")
+        lines.append(f"{a[0]:<32}{a[1]:>6}    {b[0]:<42}{b[1]:>6}".rstrip())
+    a, b = left[-1], right[-1] if right else ("", "")
+    lines.append(f"{a[0]:<32}{a[1]:>6}    {b[0]:<42}{b[1]:>6}".rstrip())
+    sizes = [function.lines for path in reference_modules() for function in functions(path)]
+    if sizes:
+        lines.append(
+            f"functions: {len(sizes)}, median {statistics.median(sizes):g} code lines,"
+            f" longest {max(sizes)}"
+        )
+    return lines
+
+
+def main() -> int:
+    """Print the table or the broken limits; 1 if any limit is broken."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--check", action="store_true", help="print only broken limits")
+    found = violations()
+    for line in found if parser.parse_args().check else [*table(), *found]:
+        print(line)
+    return 1 if found else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
