@@ -1,0 +1,83 @@
+"""The divergence register: differences that are known, wanted, and each have a checkable reason.
+
+An entry names itself, the TensorFlow releases it holds for, a verdict, a reason, and how the
+differing event looks. An entry that matches nothing in a full run is out of date, and fails it.
+"""
+
+import json
+import os
+import re
+from typing import Any, NamedTuple
+
+from packaging.specifiers import SpecifierSet
+
+DATA_FILE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "divergences.json")
+VERDICTS = ("not a promise", "TensorFlow bug not copied", "cheaper and visible")
+
+
+class Divergence(NamedTuple):
+    """One registered difference; `match` holds regular expressions on the differing event.
+
+    `kind` is searched in the event's kind, `path` in the path of the differing part, `oracle` and
+    `subject` in the JSON text of the differing part of each side. `skip` says which side's event
+    the comparison steps over.
+    """
+
+    id: str
+    tensorflow: str
+    verdict: str
+    reason: str
+    rules: tuple[str, ...]
+    match: dict[str, str]
+    skip: str = "both"
+
+
+class Register:
+    """The entries that hold for one TensorFlow release, and how often each was met."""
+
+    def __init__(self, entries: tuple[Divergence, ...], version: str) -> None:
+        self.entries = tuple(
+            entry for entry in entries if SpecifierSet(entry.tensorflow).contains(version, True)
+        )
+        self.used = dict.fromkeys((entry.id for entry in self.entries), 0)
+
+    def match(self, difference: Any) -> Divergence | None:
+        """Return the entry that explains `difference`, counting it, or None."""
+        for entry in self.entries:
+            if _matches(entry, difference):
+                self.used[entry.id] += 1
+                return entry
+        return None
+
+    def unused(self) -> list[str]:
+        """Return the ids of entries that no difference has matched."""
+        return [name for name, count in self.used.items() if not count]
+
+
+def _matches(entry: Divergence, difference: Any) -> bool:
+    event = difference.oracle or difference.subject
+    texts = {
+        "kind": event.kind,
+        "path": difference.path,
+        "oracle": json.dumps(difference.oracle_part),
+        "subject": json.dumps(difference.subject_part),
+    }
+    return all(re.search(pattern, texts[key]) for key, pattern in entry.match.items())
+
+
+def load(path: str = DATA_FILE) -> tuple[Divergence, ...]:
+    """Read and check the register's data file; ValueError names the entry that is wrong."""
+    with open(path, encoding="utf-8") as file:
+        entries = tuple(
+            Divergence(**{**item, "rules": tuple(item["rules"])}) for item in json.load(file)
+        )
+    for entry in entries:
+        if entry.verdict not in VERDICTS or not entry.reason or not entry.match:
+            raise ValueError(f"{entry.id}: needs a known verdict, a reason and a matcher")
+        if entry.skip not in ("both", "oracle", "subject"):
+            raise ValueError(f"{entry.id}: unknown skip {entry.skip!r}")
+        for pattern in entry.match.values():
+            re.compile(pattern)
+    if len({entry.id for entry in entries}) != len(entries):
+        raise ValueError("two entries of the register share an id")
+    return entries

@@ -1,0 +1,53 @@
+"""The two implementations that are compared, named in one place.
+
+An implementation is any module, or `module:attribute`, that has the names of `tf.train`. The oracle
+is right by definition; the subject is what is being judged. Environment variables or the options
+`--oracle` and `--subject` choose others, for example a TensorFlow fork, or TensorFlow against
+itself to judge the harness.
+"""
+
+import importlib
+import os
+from typing import Any, NamedTuple
+
+DEFAULT_ORACLE = "tensorflow.compat.v1.train"
+DEFAULT_SUBJECT = "monitored"
+
+
+class Implementation(NamedTuple):
+    """A name as the user gave it, and the namespace it stands for."""
+
+    name: str
+    namespace: Any
+
+
+def load(name: str) -> Implementation:
+    """Return the implementation called `name`: `package.module`, or `package.module:attribute`.
+
+    The trailing parts of a dotted name may be attributes, as in `tensorflow.compat.v1.train`.
+    Raises ImportError with the name if nothing of it can be imported.
+    """
+    module_name, _, attribute = name.partition(":")
+    attributes = attribute.split(".") if attribute else []
+    parts = module_name.split(".")
+    for length in range(len(parts), 0, -1):
+        try:
+            namespace: Any = importlib.import_module(".".join(parts[:length]))
+        except ModuleNotFoundError as error:
+            if length == 1 or not ".".join(parts[:length]).startswith(str(error.name)):
+                raise ImportError(f"Cannot import the implementation {name!r}: {error}") from error
+            continue
+        for part in parts[length:] + attributes:
+            namespace = getattr(namespace, part)
+        return Implementation(name, namespace)
+    raise ImportError(f"Cannot import the implementation {name!r}")
+
+
+def oracle_name(option: str | None = None) -> str:
+    """Return the oracle's name: the option, else CONFORMANCE_ORACLE, else `tf.train`."""
+    return option or os.environ.get("CONFORMANCE_ORACLE") or DEFAULT_ORACLE
+
+
+def subject_name(option: str | None = None) -> str:
+    """Return the subject's name: the option, else CONFORMANCE_SUBJECT, else `monitored`."""
+    return option or os.environ.get("CONFORMANCE_SUBJECT") or DEFAULT_SUBJECT
