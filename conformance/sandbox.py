@@ -168,7 +168,9 @@ def _tracked_sessions(record: Recorder, made: List[Any]) -> Any:
         record("tf session made", [record.number("tf session", self), target, config])
 
     def close(self: Any) -> Any:
-        record("tf session closed", record.number("tf session", self))
+        # A session of an earlier sandbox may be collected, and so closed, at any time.
+        if any(session is self for session in made):
+            record("tf session closed", record.number("tf session", self))
         return original_close(self)
 
     cls.__init__, cls.close = init, close

@@ -1,0 +1,238 @@
+"""Runs a program against one implementation, in a sandbox, and returns the trace.
+
+This module keeps to Python 3.6 syntax and to API that exists since TensorFlow 1.4. It knows what a
+program asks for, never what an implementation should answer.
+"""
+
+import collections
+from typing import Any, List
+
+from conformance import program as p
+from conformance.recorder import Recorder
+from conformance.sandbox import run_in_sandbox
+from conformance.trace import Event, tf
+
+Pair = collections.namedtuple("Pair", "left right")
+
+
+class SubclassOfValueError(ValueError):
+    pass
+
+
+class SubclassOfStopIteration(StopIteration):
+    pass
+
+
+class SubclassOfOutOfRangeError(tf.errors.OutOfRangeError):
+    pass
+
+
+class SubclassOfAbortedError(tf.errors.AbortedError):
+    pass
+
+
+_OWN_ERRORS = {
+    cls.__name__: cls
+    for cls in (
+        ValueError,
+        SubclassOfValueError,
+        StopIteration,
+        SubclassOfStopIteration,
+        SubclassOfOutOfRangeError,
+        SubclassOfAbortedError,
+        KeyboardInterrupt,
+    )
+}
+
+
+def make_error(name: str, text: str) -> BaseException:
+    """Return a new exception of the kind that a program calls `name`."""
+    cls = _OWN_ERRORS.get(name) or getattr(tf.errors, name)
+    if issubclass(cls, tf.errors.OpError):
+        return cls(None, None, text)
+    return cls(text)
+
+
+def run_program(train: Any, program: p.Program) -> List[Event]:
+    """Run `program` against the implementation `train` and return what was observed."""
+    return run_in_sandbox(train, lambda train, record: perform(train, record, program))
+
+
+def perform(train: Any, record: Recorder, program: p.Program) -> None:
+    """The scenario that `program` stands for."""
+    _Performance(train, record, program).perform()
+
+
+class _Performance:
+    def __init__(self, train: Any, record: Recorder, program: p.Program) -> None:
+        self.train = train
+        self.record = record
+        self.program = program
+        self.session = None  # type: Any
+        self.coordinator = None  # type: Any
+        self.calls = collections.Counter()  # type: Any
+        self.tensors = {}  # type: Any
+        self.train_op = None  # type: Any
+
+    def perform(self) -> None:
+        self._build_graph()
+        hooks = [self._hook(index, plan) for index, plan in enumerate(self.program.hooks)]
+        with_block = self.program.with_block
+        self.record.outcome("session", self._inside_with if with_block else self._outside, hooks)
+        if self.session is not None:
+            self._look("after")
+            if self.program.close_again:
+                self.record.outcome("close again", self.session.close)
+
+    def _build_graph(self) -> None:
+        self.train_op = self.record.global_step(self.program.increment)
+        a = tf.placeholder_with_default(1.0, [], name="a")
+        b = tf.placeholder_with_default(2.0, [], name="b")
+        weight = tf.Variable(3.0, name="weight")
+        with tf.control_dependencies([self.train_op]):
+            total = tf.assign_add(weight, a + b)
+        self.tensors = {"a": a, "b": b, "total": total, "sum": a * 10.0 + b}
+
+    def _make_session(self, hooks: List[Any]) -> Any:
+        program = self.program
+        arguments = {}
+        if program.checkpoint_steps is not None:
+            arguments["checkpoint_dir"] = self.record.path("logdir")
+        if program.session == "MonitoredTrainingSession":
+            if program.checkpoint_steps is not None:
+                arguments["save_checkpoint_steps"] = program.checkpoint_steps
+                arguments["log_step_count_steps"] = 2
+        elif program.checkpoint_steps is not None:
+            saver = self.train.CheckpointSaverHook(
+                self.record.path("logdir"), save_steps=program.checkpoint_steps
+            )
+            hooks = hooks + [saver]
+        self.session = self.record.session(hooks, program.session, **arguments)
+        return self.session
+
+    def _inside_with(self, hooks: List[Any]) -> str:
+        with self._make_session(hooks):
+            self._body()
+        return "left the block"
+
+    def _outside(self, hooks: List[Any]) -> str:
+        self._make_session(hooks)
+        self.record.outcome("body", self._body)
+        self.record.outcome("close", self.session.close)
+        return "closed"
+
+    def _body(self) -> None:
+        for index, run in enumerate(self.program.runs):
+            self.record.clock.advance(0.5)
+            if run.ask_should_stop and self.record.outcome("should_stop", self.session.should_stop):
+                self.record("stopped before run", index)
+                break
+            if self.program.go_on_after_errors:
+                self.record.outcome("run", self._run, run)
+            else:
+                self.record("run", self._run(run))
+        if self.program.body_error is not None:
+            raise make_error(self.program.body_error, "from the body")
+
+    def _run(self, run: p.Run) -> Any:
+        fetches = self._fetches(run.fetches)
+        feeds = self._feeds(run.feeds)
+        options = self._options(run.options)
+        metadata = tf.RunMetadata() if run.metadata else None
+        if not (run.step_fn and hasattr(self.session, "run_step_fn")):
+            value = self.session.run(fetches, feeds, options, metadata)
+        else:
+            value = self.session.run_step_fn(
+                lambda step_context: step_context.run_with_hooks(fetches, feeds, options, metadata)
+            )
+        if options is not None:
+            self.record("options after the run", options)
+        if metadata is not None:
+            self.record("metadata was filled", len(metadata.step_stats.dev_stats) > 0)
+        return value
+
+    def _look(self, label: str) -> None:
+        record = self.record
+        record.outcome(label + ": should_stop", self.session.should_stop)
+        record(label + ": session has a graph", self.session.graph is not None)
+        record(label + ": finalised", tf.get_default_graph().finalized)
+        for index, coordinator in enumerate(dict.fromkeys(record.coordinators)):
+            state = [coordinator.should_stop(), coordinator.joined]
+            record("{}: coordinator {} stopped, joined".format(label, index + 1), state)
+
+    def _hook(self, index: int, plan: p.Hook) -> Any:
+        name = "ABCD"[index] if index < 4 else "H{}".format(index)
+
+        def stage(which: str) -> Any:
+            return lambda *arguments: self._act(name, plan, which, arguments)
+
+        return self.record.hook(name, **{which: stage(which) for which in p.STAGES})
+
+    def _act(self, name: str, plan: p.Hook, stage: str, arguments: Any) -> Any:
+        if stage == "after_create_session":
+            self.coordinator = arguments[1]
+        self.calls[name, stage] += 1
+        for action in plan.actions:
+            if (action.stage, action.call) == (stage, self.calls[name, stage]):
+                self._do(name, action, arguments)
+        if stage != "before_run" or plan.request is None:
+            return None
+        request = plan.request
+        return self.train.SessionRunArgs(
+            self._fetches(request.fetches),
+            self._feeds(request.feeds),
+            self._options(request.options),
+        )
+
+    def _do(self, name: str, action: p.Action, arguments: Any) -> None:
+        text = "from {} in {}".format(name, action.stage)
+        if action.do == "raise":
+            raise make_error(action.error or "ValueError", text)
+        if action.do == "request_stop":
+            if action.stage in ("before_run", "after_run"):
+                arguments[0].request_stop()
+            elif self.coordinator is not None:
+                self.record.outcome(text + ": stop", self.coordinator.request_stop)
+        elif action.do == "coordinator_error" and self.coordinator is not None:
+            self.record.outcome(text + ": report", self._report, action.error, text)
+        elif action.do == "close" and self.session is not None:
+            self.session.close()
+        elif action.do == "run" and self.session is not None:
+            self.record(text + ": nested run", self.session.run(self.tensors["sum"]))
+
+    def _report(self, error: str, text: str) -> None:
+        # The coordinator wants to be told of an exception while it is being handled.
+        try:
+            raise make_error(error, text + ", reported")
+        except BaseException as reported:
+            self.coordinator.request_stop(reported)
+
+    def _fetches(self, kind: str) -> Any:
+        total, plain = self.tensors["total"], self.tensors["sum"]
+        return {
+            "none": None,
+            "op": self.train_op.op if isinstance(self.train_op, tf.Tensor) else self.train_op,
+            "tensor": total,
+            "name": plain.name,
+            "list": [total, plain],
+            "tuple": (plain, total),
+            "dict": {"total": total, "plain": plain},
+            "nested": {"x": [plain, (total, plain)], "y": plain},
+            "namedtuple": Pair(total, plain),
+            "empty": [],
+        }[kind]
+
+    def _feeds(self, feeds: Any) -> Any:
+        if not feeds:
+            return None
+        keys = {"a": self.tensors["a"], "b": self.tensors["b"], "a by name": "a:0"}
+        return {keys[feed.key]: feed.value for feed in feeds}
+
+    def _options(self, options: Any) -> Any:
+        if options is None:
+            return None
+        return tf.RunOptions(
+            trace_level=options.trace_level,
+            timeout_in_ms=options.timeout_in_ms,
+            output_partition_graphs=options.output_partition_graphs,
+        )
