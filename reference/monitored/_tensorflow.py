@@ -56,6 +56,39 @@ def is_checkpoint_object(saver: Any) -> bool:
     return isinstance(saver, Checkpoint)
 
 
+def is_session(sess: Any) -> bool:
+    """Whether `sess` is a TensorFlow session or a debugger's wrapper of one. Rule: MTS-RUN-12.
+
+    The class that all of them share is not exported; it is the last but `object` of a session's.
+    """
+    return isinstance(sess, tf.Session.__mro__[-2])
+
+
+def message_class(name: str) -> Any:
+    """Return the class of a protocol message that TensorFlow uses and does not export."""
+    descriptor = descriptor_pool.Default().FindMessageTypeByName(name)
+    if hasattr(message_factory, "GetMessageClass"):
+        return message_factory.GetMessageClass(descriptor)
+    return message_factory.MessageFactory().GetPrototype(descriptor)
+
+
+def object_graph_saveables(checkpoint: Any) -> list[Any] | None:
+    """Return what an object-based checkpoint saves; the public view shows objects, not saveables.
+
+    None without the private view: `object_checkpoint.py` then makes those of variables itself.
+    """
+    if FORCE_FALLBACK:
+        return None
+    try:
+        from tensorflow.python.checkpoint.graph_view import (  # noqa: PLC0415 - feature test
+            ObjectGraphView,
+        )
+    except ImportError:
+        return None
+    saveables: list[Any] = ObjectGraphView(checkpoint).frozen_saveable_objects()
+    return saveables
+
+
 def queue_runner_def() -> Any:
     """Return the QueueRunnerDef message class, the only one of its kind not exported."""
     if not FORCE_FALLBACK:
@@ -65,10 +98,7 @@ def queue_runner_def() -> Any:
             return queue_runner_pb2.QueueRunnerDef
         except ImportError:
             pass
-    descriptor = descriptor_pool.Default().FindMessageTypeByName("tensorflow.QueueRunnerDef")
-    if hasattr(message_factory, "GetMessageClass"):
-        return message_factory.GetMessageClass(descriptor)
-    return message_factory.MessageFactory().GetPrototype(descriptor)
+    return message_class("tensorflow.QueueRunnerDef")
 
 
 def unfinalize(graph: tf.Graph) -> None:

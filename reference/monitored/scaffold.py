@@ -10,9 +10,9 @@ from collections.abc import Callable
 from typing import Any
 
 import tensorflow.compat.v1 as tf
-from monitored.saver import saver_for_checkpoint_object, saver_or_default
 
 from monitored import _tensorflow
+from monitored.saver import saver_for_checkpoint_object, saver_or_default
 
 _PARTS = (
     "init_op",

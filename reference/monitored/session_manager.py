@@ -14,9 +14,9 @@ from typing import Any
 
 import numpy as np
 import tensorflow.compat.v1 as tf
-from monitored.checkpoint_state import get_checkpoint_state
 
 from monitored import _tensorflow
+from monitored.checkpoint_state import get_checkpoint_state
 
 _SAVED_MODEL_INITIALIZERS = "saved_model_initializers"
 

@@ -1,0 +1,115 @@
+"""Where name-based savers meet object-based checkpoints (`tf.train.Checkpoint`).
+
+Responsible for reading the names inside an object-based checkpoint and for pointing saveables at
+them. Not responsible for object-based saving as such: that is TensorFlow's.
+
+Source: tensorflow/python/training/saver.py
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import tensorflow.compat.v1 as tf
+from tensorflow.compat.v2.train import TrackableView
+
+from monitored import _tensorflow
+from monitored.saveables import VALUE_KEY, SaveSpec, Variable, escaped, saveables_of
+
+_OBJECT_GRAPH = "_CHECKPOINTABLE_OBJECT_GRAPH"
+_MISMATCH = (
+    "\n\nExisting variables not in the checkpoint: {missing}\n\n"
+    "Variables names when this checkpoint was written which don't exist now: {extra}\n\n"
+    "({common} variable name(s) did match)\n\n"
+    "Could not find some variables in the checkpoint (see names above). Saver was attempting to "
+    "load an object-based checkpoint (saved using tf.train.Checkpoint or "
+    "tf.keras.Model.save_weights) using variable names. If the checkpoint was written with eager "
+    "execution enabled, it's possible that variable names have changed (for example missing a "
+    "'_1' suffix). It's also possible that there are new variables which did not exist when the "
+    "checkpoint was written. You can construct a Saver(var_list=...) with only the variables "
+    "which previously existed, and if variable names have changed you may need to make this a "
+    "dictionary with the old names as keys."
+)
+
+
+def keys_by_variable_name(prefix: str) -> dict[str, str]:
+    """Return under which key an object-based checkpoint stores each variable.
+
+    Raises NotFoundError for a name-based checkpoint.
+    """
+    with tf.Graph().as_default():
+        (stored,) = tf.raw_ops.RestoreV2(
+            prefix=prefix, tensor_names=[_OBJECT_GRAPH], shape_and_slices=[""], dtypes=[tf.string]
+        )
+        # This file is read here, whatever devices and master the user's session has.
+        with tf.Session(config=tf.ConfigProto(device_count={"GPU": 0})) as session:
+            serialized = session.run(stored)
+    objects = _tensorflow.message_class("tensorflow.TrackableObjectGraph").FromString(serialized)
+    return {
+        attribute.full_name: attribute.checkpoint_key
+        for node in objects.nodes
+        for attribute in node.attributes
+    }
+
+
+def saveables_under_object_keys(var_list: Any, keys: dict[str, str]) -> list[Any]:
+    """Make saveables of variables that read the keys of an object-based checkpoint.
+
+    Raises NotFoundError naming the variables that have no key, and the keys without a variable.
+    """
+    saveables = saveables_of(var_list)
+    specs = [spec for saveable in saveables for spec in saveable.specs]
+    wanted = {spec.name for spec in specs}
+    if missing := wanted - keys.keys():
+        message = _MISMATCH.format(
+            missing=", ".join(sorted(missing)),
+            extra=", ".join(sorted(keys.keys() - wanted)),
+            common=len(wanted & keys.keys()),
+        )
+        raise tf.errors.NotFoundError(None, None, message)
+    for spec in specs:
+        spec.name = keys[spec.name]
+    return saveables
+
+
+def saveables_of_checkpoint(checkpoint: Any) -> list[Any]:
+    """Return what a `tf.train.Checkpoint` saves: its objects' values and the graph of its objects.
+
+    The objects are taken as they are now: what it tracks later is not saved.
+    """
+    found = _tensorflow.object_graph_saveables(checkpoint)
+    return _saveables_of_variables(checkpoint) if found is None else found
+
+
+class _ObjectGraphSaveable:
+    """The description of a checkpoint's objects: written into each checkpoint, never restored."""
+
+    def __init__(self, description: Any) -> None:
+        with tf.device("/cpu:0"):
+            self.op = tf.constant(description.SerializeToString(), dtype=tf.string)
+        self.name = _OBJECT_GRAPH
+        self.specs = [SaveSpec(self.op, "", _OBJECT_GRAPH)]
+
+    def restore(self, tensors: Any, shapes: Any) -> Any:
+        del tensors, shapes
+        return tf.no_op()
+
+
+def _saveables_of_variables(checkpoint: Any) -> list[Any]:
+    view = TrackableView(checkpoint)
+    objects = view.descendants()
+    numbers = {id(item): number for number, item in enumerate(objects)}
+    paths = {id(checkpoint): ""}
+    description = _tensorflow.message_class("tensorflow.TrackableObjectGraph")()
+    variables: dict[str, Any] = {}
+    for item in objects:
+        node = description.nodes.add()
+        for name, child in view.children(item).items():
+            node.children.add(node_id=numbers[id(child)], local_name=name)
+            paths.setdefault(id(child), f"{paths[id(item)]}{escaped(name)}/")
+        if isinstance(item, Variable):
+            key = f"{paths[id(item)]}.ATTRIBUTES/{VALUE_KEY}"
+            node.attributes.add(name=VALUE_KEY, full_name=item.op.name, checkpoint_key=key)
+            node.has_checkpoint_values.value = True
+            variables[key] = item
+    return [*saveables_of(variables), _ObjectGraphSaveable(description)]

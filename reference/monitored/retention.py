@@ -1,0 +1,54 @@
+"""Which checkpoints a saver keeps: pure functions of paths and times.
+
+Responsible for the order of the list of checkpoints, for what leaves it, and for whether something
+that left is spared because of ``keep_checkpoint_every_n_hours``. Not responsible for files, clocks
+or the state file: ``saver.py`` passes times in and carries the answers out.
+
+Source: tensorflow/python/training/saver.py
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+SavedCheckpoint = tuple[str, float]
+"""A checkpoint's path and the time it was saved at, in seconds since the epoch."""
+
+
+class Recorded(NamedTuple):
+    """The checkpoints that stay listed, oldest first, and the one that left, if any."""
+
+    kept: list[SavedCheckpoint]
+    evicted: SavedCheckpoint | None
+
+
+def record(listed: Sequence[SavedCheckpoint], path: str, now: float, max_to_keep: int) -> Recorded:
+    """Put a checkpoint saved at ``now`` at the newest end of the list.
+
+    A path that is listed already moves to the newest end. When the list is then longer than
+    ``max_to_keep``, its oldest entry is evicted: one a save at most, so a list that was recovered
+    under a larger limit never shrinks. A negative limit evicts every checkpoint at once. Zero
+    records nothing at all.
+
+    Rules: MTS-CKP-02. Quirks: Q-35.
+    """
+    if not max_to_keep:
+        return Recorded(list(listed), None)
+    renewed = [saved for saved in listed if saved[0] != path]
+    renewed.append((path, now))
+    evicted = renewed.pop(0) if len(renewed) > max_to_keep else None
+    return Recorded(renewed, evicted)
+
+
+def spare(saved_at: float, next_keep_time: float, keep_every_n_hours: float) -> tuple[bool, float]:
+    """Say whether an evicted checkpoint's files stay, and the next time from which one may.
+
+    A checkpoint saved strictly after ``next_keep_time`` stays for good, and that time then moves on
+    by one period.
+
+    Rules: MTS-CKP-03.
+    """
+    if saved_at > next_keep_time:
+        return True, next_keep_time + keep_every_n_hours * 3600
+    return False, next_keep_time

@@ -1,0 +1,180 @@
+"""The graph side of a saver: the ops that write and read checkpoints.
+
+Responsible for save and restore ops, sharded by device or not, in the V2 and V1 formats. Not
+responsible for what is saved (``saveables.py``) or for when, where and how many (``saver.py``).
+
+Source: tensorflow/python/training/saver.py
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from typing import Any
+
+import tensorflow.compat.v1 as tf
+
+from monitored import saveables as saveables_lib
+
+_V1: int = tf.train.SaverDef.V1
+_V2: int = tf.train.SaverDef.V2
+
+Shards = Sequence[tuple[str, Sequence[Any]]]
+
+
+class SaverOps:
+    """Builds a saver's ops into the graph of what it saves."""
+
+    def __init__(self, write_version: int = _V2) -> None:
+        self._write_version = write_version
+
+    def build(
+        self,
+        names_to_saveables: Any,
+        reshape: bool = False,
+        sharded: bool = False,
+        max_to_keep: int | None = 5,
+        keep_checkpoint_every_n_hours: float = 10000.0,
+        name: str | None = None,
+        restore_sequentially: bool = False,
+        filename: str | None = "model",
+    ) -> Any:
+        """Add the ops and return the SaverDef that names them.
+
+        Reading is sequential on each device in any case: ``restore_sequentially`` changes nothing.
+        """
+        del restore_sequentially
+        saveables = saveables_lib.saveables_of(names_to_saveables)
+        with tf.name_scope(name, "save", [saveable.op for saveable in saveables]):
+            prefix = tf.placeholder_with_default(filename or "model", shape=(), name="filename")
+            # freeze_graph and others look for "save/Const:0".
+            prefix = tf.placeholder_with_default(prefix, shape=(), name="Const")
+            if sharded:
+                shards = _by_device(saveables)
+                saved = self._save_shards(prefix, shards)
+                restored = _restore_shards(prefix, shards, reshape)
+            else:
+                saved = self._save(prefix, saveables)
+                restored = _restore(prefix, saveables, reshape, "restore_all")
+        _make_partitioned_variables_readable()
+        return tf.train.SaverDef(
+            filename_tensor_name=prefix.name,
+            save_tensor_name=saved.name,
+            restore_op_name=restored.name,
+            max_to_keep=max_to_keep or 0,
+            sharded=sharded,
+            keep_checkpoint_every_n_hours=keep_checkpoint_every_n_hours,
+            version=self._write_version,
+        )
+
+    def _save(self, prefix: Any, saveables: Sequence[Any]) -> Any:
+        specs = [spec for saveable in saveables for spec in saveable.specs]
+        names = [spec.name for spec in specs]
+        slices = [spec.slice_spec for spec in specs]
+        tensors = [spec.tensor for spec in specs]
+        if self._write_version == _V1:
+            write = tf.raw_ops.SaveSlices(
+                filename=prefix, tensor_names=names, shapes_and_slices=slices, data=tensors
+            )
+        elif self._write_version == _V2:
+            write = tf.raw_ops.SaveV2(
+                prefix=prefix, tensor_names=names, shape_and_slices=slices, tensors=tensors
+            )
+        else:
+            raise RuntimeError(f"Unexpected write_version: {self._write_version}")
+        with tf.control_dependencies([write]):
+            return tf.identity(prefix, name="control_dependency")
+
+    def _save_shards(self, prefix: Any, shards: Shards) -> Any:
+        count = tf.constant(len(shards), name="num_shards")
+        merged_later = self._write_version == _V2
+        target = _temporary_prefix(prefix) if merged_later else prefix
+        parts = []
+        for index, (device, saveables) in enumerate(shards):
+            with tf.device(_on_cpu(device) if merged_later else device):
+                part = tf.raw_ops.ShardedFilename(basename=target, shard=index, num_shards=count)
+                parts.append(self._save(part, saveables))
+        with tf.control_dependencies(parts):
+            if not merged_later:
+                return tf.raw_ops.ShardedFilespec(basename=prefix, num_shards=count)
+            with tf.device(_on_cpu(shards[-1][0])):
+                merge = tf.raw_ops.MergeV2Checkpoints(
+                    checkpoint_prefixes=parts, destination_prefix=prefix, delete_old_dirs=True
+                )
+                with tf.control_dependencies([merge]):
+                    return tf.identity(prefix)
+
+
+def _temporary_prefix(prefix: Any) -> Any:
+    # Shards are written beside the target and moved there by the merge, so a reader never meets
+    # half a checkpoint. S3 shows files late: there, a temporary folder would lose them.
+    with tf.device("CPU"):
+        suffix = tf.where(
+            tf.strings.regex_full_match(prefix, "^s3://.*"),
+            tf.constant(".part"),
+            tf.constant(os.path.normpath("_temp/part")),
+        )
+        return tf.strings.join([prefix, suffix])
+
+
+def _restore_shards(prefix: Any, shards: Shards, reshape: bool) -> Any:
+    restores = []
+    for device, saveables in shards:
+        with tf.device(device):
+            restores.append(_restore(prefix, saveables, reshape, "restore_shard"))
+    return tf.group(*restores, name="restore_all")
+
+
+def _restore(prefix: Any, saveables: Sequence[Any], reshape: bool, name: str) -> Any:
+    specs = [spec for saveable in saveables for spec in saveable.specs]
+    with tf.device("cpu:0"):
+        tensors = tf.raw_ops.RestoreV2(
+            prefix=prefix,
+            tensor_names=[spec.name for spec in specs],
+            shape_and_slices=[spec.slice_spec for spec in specs],
+            dtypes=[spec.dtype for spec in specs],
+        )
+    unread = iter(tensors)
+    assigns = []
+    for saveable in saveables:
+        shapes = [_shape(spec.tensor) for spec in saveable.specs] if reshape else None
+        assigns.append(saveable.restore([next(unread) for _ in saveable.specs], shapes))
+    return tf.group(*assigns, name=name)
+
+
+def _shape(tensor: Any) -> Any:
+    shape = tensor.get_shape()
+    return shape if shape.is_fully_defined() else tf.shape(tensor)
+
+
+def _by_device(saveables: Sequence[Any]) -> Shards:
+    shards: dict[str, list[Any]] = {}
+    for saveable in saveables:
+        devices = {
+            tf.DeviceSpec.from_string(spec.device or "").to_string() for spec in saveable.specs
+        }
+        if len(devices) != 1:
+            raise ValueError(
+                f"All tensors of a saveable object must be on the same device: {saveable.name}"
+            )
+        shards.setdefault(devices.pop(), []).append(saveable)
+    return sorted(shards.items())
+
+
+def _on_cpu(device: str) -> str:
+    spec = tf.DeviceSpec.from_string(device).replace(device_type="CPU", device_index=0)
+    name: str = spec.to_string()
+    return name
+
+
+def _make_partitioned_variables_readable() -> None:
+    # A meta graph's collection stores a partitioned variable as the name of its concatenation, so
+    # that op has to exist.
+    graph = tf.get_default_graph()
+    for key in graph.get_all_collection_keys():
+        for item in graph.get_collection(key):
+            if saveables_lib.is_partitioned(item):
+                try:
+                    graph.get_operation_by_name(item.name)
+                except KeyError:
+                    item.as_tensor()
