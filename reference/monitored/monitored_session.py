@@ -273,7 +273,7 @@ def _visible_arguments(function: Callable[..., Any]) -> tuple[str, ...]:
     if isinstance(function, functools.partial):
         names = _visible_arguments(function.func)[len(function.args) :]
         return tuple(name for name in names if name not in function.keywords)
-    if inspect.ismethod(getattr(function, "__call__", None)):  # noqa: B004 (an object's own method)
-        function = function.__call__
-    bound = 1 if inspect.ismethod(function) else 0
-    return tuple(inspect.getfullargspec(function).args[bound:])
+    own_call = getattr(function, "__call__", None)  # noqa: B004 - an object's method, if it has one
+    visible = own_call if inspect.ismethod(own_call) else function
+    bound = 1 if inspect.ismethod(visible) else 0
+    return tuple(inspect.getfullargspec(visible).args[bound:])
