@@ -4,6 +4,7 @@ The tally is what the table at the end of a run and its JSON are made of.
 """
 
 import functools
+import gc
 import inspect
 import json
 import os
@@ -29,6 +30,10 @@ class Harness:
         self.differences: Counter[str] = Counter()
         self.registered: Counter[str] = Counter()
         self.failed: set[str] = set()
+        # Graphs are full of cycles. Without the million objects of TensorFlow's modules in its way,
+        # the collector costs a tenth.
+        gc.collect()
+        gc.freeze(); gc.disable()
 
     def traces(self, scenario: Callable[..., Any]) -> tuple[list[Event], list[Event]]:
         """Run `scenario` against oracle and subject and return both traces."""

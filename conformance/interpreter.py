@@ -63,6 +63,16 @@ def perform(train: Any, record: Recorder, program: p.Program) -> None:
     _Performance(train, record, program).perform()
 
 
+class _NoSaver:
+    """A saver for sessions without a checkpoint directory; only its building is seen."""
+
+    def __init__(self, record: Recorder) -> None:
+        self._record = record
+
+    def build(self) -> None:
+        self._record("saver built")
+
+
 class _Performance:
     def __init__(self, train: Any, record: Recorder, program: p.Program) -> None:
         self.train = train
@@ -95,7 +105,8 @@ class _Performance:
 
     def _make_session(self, hooks: List[Any]) -> Any:
         program = self.program
-        arguments = {}
+        scaffold = None if program.default_scaffold else self._small_scaffold()
+        arguments = {"scaffold": scaffold}
         if program.checkpoint_steps is not None:
             arguments["checkpoint_dir"] = self.record.path("logdir")
         if program.session == "MonitoredTrainingSession":
@@ -104,11 +115,26 @@ class _Performance:
                 arguments["log_step_count_steps"] = 2
         elif program.checkpoint_steps is not None:
             saver = self.train.CheckpointSaverHook(
-                self.record.path("logdir"), save_steps=program.checkpoint_steps
+                self.record.path("logdir"), save_steps=program.checkpoint_steps, scaffold=scaffold
             )
             hooks = hooks + [saver]
         self.session = self.record.session(hooks, program.session, **arguments)
         return self.session
+
+    def _small_scaffold(self) -> Any:
+        nothing = tf.constant([], tf.string)
+        if self.program.checkpoint_steps is None:
+            saver = _NoSaver(self.record)
+        else:
+            saver = self.train.Saver()
+        return self.train.Scaffold(
+            init_op=tf.group(*[v.initializer for v in tf.global_variables()]),
+            ready_op=nothing,
+            ready_for_local_init_op=nothing,
+            local_init_op=tf.no_op(),
+            summary_op=tf.constant(b""),
+            saver=saver,
+        )
 
     def _inside_with(self, hooks: List[Any]) -> str:
         with self._make_session(hooks):

@@ -78,7 +78,11 @@ class Run(NamedTuple):
 
 
 class Program(NamedTuple):
-    """A whole scenario; `checkpoint_steps` adds a directory and a CheckpointSaverHook."""
+    """A whole scenario; `checkpoint_steps` adds a directory and a CheckpointSaverHook.
+
+    Building the default scaffold's ops takes longer than everything else, so most programs give
+    their own small ones.
+    """
 
     session: str = "MonitoredSession"
     hooks: Tuple[Hook, ...] = ()
@@ -89,6 +93,7 @@ class Program(NamedTuple):
     body_error: Optional[str] = None
     close_again: bool = False
     increment: int = 1
+    default_scaffold: bool = False
 
 
 _NESTED = {

@@ -66,8 +66,12 @@ class Recorder:
         return os.path.join(self.directory, *parts)
 
     def config(self) -> Any:
-        """Return the session configuration that every scenario uses."""
-        return tf.ConfigProto(intra_op_parallelism_threads=1, inter_op_parallelism_threads=2)
+        """Return the session configuration that every scenario uses: few threads, no rewriting."""
+        config = tf.ConfigProto(intra_op_parallelism_threads=1, inter_op_parallelism_threads=2)
+        config.graph_options.optimizer_options.opt_level = -1
+        if hasattr(config.graph_options.rewrite_options, "disable_meta_optimizer"):
+            config.graph_options.rewrite_options.disable_meta_optimizer = True
+        return config
 
     def number(self, kind: str, value: Any) -> str:
         """Return a stable name for an object that is compared by identity."""

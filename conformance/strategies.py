@@ -67,4 +67,5 @@ programs = st.builds(
     body_error=st.none() | st.sampled_from(p.ERRORS),
     close_again=st.booleans(),
     increment=st.sampled_from((1, 1, 0, 2, 5)),
+    default_scaffold=st.sampled_from((False, False, False, False, True)),
 )
