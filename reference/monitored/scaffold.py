@@ -97,14 +97,10 @@ class Scaffold:
             self._ready_op = choose("ready_op", keys.READY_OP, _default_ready_op)
         if self._ready_for_local_init_op is None:
             self._ready_for_local_init_op = choose(
-                "ready_for_local_init_op",
-                keys.READY_FOR_LOCAL_INIT_OP,
-                _default_ready_for_local_init_op,
+                "ready_for_local_init_op", keys.READY_FOR_LOCAL_INIT_OP, _default_ready_for_local_init_op
             )
         if self._local_init_op is None:
-            self._local_init_op = choose(
-                "local_init_op", keys.LOCAL_INIT_OP, Scaffold.default_local_init_op
-            )
+            self._local_init_op = choose("local_init_op", keys.LOCAL_INIT_OP, Scaffold.default_local_init_op)
         if self._summary_op is None:
             self._summary_op = choose("summary_op", keys.SUMMARY_OP, tf.summary.merge_all)
         if self._saver is None:
@@ -163,9 +159,7 @@ class Scaffold:
         return self._saver
 
     @staticmethod
-    def get_or_default(
-        arg_name: str, collection_key: str, default_constructor: Callable[[], Any]
-    ) -> Any:
+    def get_or_default(arg_name: str, collection_key: str, default_constructor: Callable[[], Any]) -> Any:
         """Return the single item of a collection, or make one and put it there unless None.
 
         RuntimeError, its arguments unformatted as TensorFlow leaves them, if there are several.
@@ -221,7 +215,7 @@ def _default_ready_for_local_init_op() -> tf.Tensor:
 
 
 def _initialize(resources: list[Any]) -> tf.Operation:
-    return tf.group(*[resource.create for resource in resources])
+    return tf.group(*[resource.create for resource in resources], name="init")
 
 
 def _uninitialized(resources: list[Any]) -> tf.Tensor:

@@ -170,9 +170,7 @@ class RecoveringSession(SessionLayer):
     ) -> Any:
         """Run a step; after a preemption run it again, whole, in a new session."""
         return self._until_not_preempted(
-            lambda sess: sess.run(
-                fetches, feed_dict=feed_dict, options=options, run_metadata=run_metadata
-            )
+            lambda sess: sess.run(fetches, feed_dict=feed_dict, options=options, run_metadata=run_metadata)
         )
 
     def run_step_fn(
@@ -188,9 +186,7 @@ class RecoveringSession(SessionLayer):
 
         Rule: MTS-STEP-05.
         """
-        return self._until_not_preempted(
-            lambda sess: sess.run_step_fn(step_fn, raw_session, sess.run)
-        )
+        return self._until_not_preempted(lambda sess: sess.run_step_fn(step_fn, raw_session, sess.run))
 
     def _until_not_preempted(self, attempt: Callable[[Any], Any]) -> Any:
         while True:
@@ -233,9 +229,7 @@ class CoordinatedSession(SessionLayer):
         """
         self._coord.request_stop()
         try:
-            self._coord.join(
-                stop_grace_period_secs=self._stop_grace_period_secs, ignore_live_threads=True
-            )
+            self._coord.join(stop_grace_period_secs=self._stop_grace_period_secs, ignore_live_threads=True)
         finally:
             with contextlib.suppress(Exception):  # what the threads reported is what counts
                 super().close()
@@ -267,7 +261,7 @@ class HookedSession(SessionLayer):
 
     `hooks` is kept, not copied: what is added to it later runs too.
 
-    Rules: MTS-LIFE-06, MTS-RUN-01, MTS-RUN-10, MTS-RUN-13.
+    Rules: MTS-LIFE-06, MTS-RUN-01, MTS-RUN-10, MTS-RUN-13, Q-22.
     """
 
     def __init__(self, sess: Any, hooks: list[SessionRunHook]) -> None:
@@ -292,7 +286,7 @@ class HookedSession(SessionLayer):
         if self.should_stop():
             raise RuntimeError("Run called even after should_stop requested.")
         results, stop = step.run_step(
-            self._sess, self._hooks, fetches, feed_dict, options, run_metadata
+            self._sess, self._hooks, fetches, feed_dict, options, run_metadata, super().run
         )
         self._should_stop = self._should_stop or stop
         return results

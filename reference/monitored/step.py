@@ -6,17 +6,12 @@ sessions, stopping or recovery; those are `session_layers.py`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import tensorflow.compat.v1 as tf
 
-from monitored.session_run_hook import (
-    SessionRunArgs,
-    SessionRunContext,
-    SessionRunHook,
-    SessionRunValues,
-)
+from monitored.session_run_hook import SessionRunArgs, SessionRunContext, SessionRunHook, SessionRunValues
 
 CALLER = "caller"
 """The key of the user's own fetches; a hook that equals it takes their place. Rule: MTS-RUN-03."""
@@ -29,12 +24,15 @@ def run_step(
     feed_dict: dict[Any, Any] | None,
     options: tf.RunOptions | None,
     run_metadata: tf.RunMetadata | None,
+    run: Callable[..., Any] | None = None,
 ) -> tuple[Any, bool]:
     """Run one step with its hooks; return the user's results and whether a hook asked to stop.
 
     `before_run` of every hook, one `session.run` of everything, `after_run` of every hook, each in
     list order. An exception anywhere ends the step there, unchanged. The user's `options` are
     merged into in place and, like `run_metadata`, are what every hook gets; None makes new ones.
+    `run` is what runs the merged request, `session.run` by default: a layer passes its own, which
+    notices that a hook has closed it meanwhile.
 
     Rules: MTS-RUN-02, MTS-RUN-03, MTS-RUN-04, MTS-RUN-07, MTS-RUN-08, MTS-RUN-10, MTS-EXC-03.
     """
@@ -42,7 +40,7 @@ def run_step(
     options = options or tf.RunOptions()
     requested, feed_dict = _collect_requests(hooks, context, options)
     run_metadata = run_metadata or tf.RunMetadata()
-    outputs = session.run(
+    outputs = (run or session.run)(
         fetches=requested, feed_dict=feed_dict, options=options, run_metadata=run_metadata
     )
     for hook in hooks:
@@ -78,9 +76,7 @@ def _join_feeds(hook_feeds: dict[Any, Any], user_feeds: Any) -> Any:
     if not hook_feeds:
         return user_feeds
     if user_feeds:
-        _refuse_double_feeds(
-            "Same tensor is fed by a SessionRunHook and user.", user_feeds, hook_feeds
-        )
+        _refuse_double_feeds("Same tensor is fed by a SessionRunHook and user.", user_feeds, hook_feeds)
         hook_feeds.update(user_feeds)
     return hook_feeds
 
