@@ -51,12 +51,7 @@ from monitored.saver import Saver
 from monitored.scaffold import Scaffold
 from monitored.session_creator import ChiefSessionCreator, SessionCreator, WorkerSessionCreator
 from monitored.session_manager import SessionManager
-from monitored.session_run_hook import (
-    SessionRunArgs,
-    SessionRunContext,
-    SessionRunHook,
-    SessionRunValues,
-)
+from monitored.session_run_hook import SessionRunArgs, SessionRunContext, SessionRunHook, SessionRunValues
 from monitored.timing import SecondOrStepTimer
 from monitored.training_session import MonitoredTrainingSession
 

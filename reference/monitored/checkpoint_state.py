@@ -42,7 +42,7 @@ def latest_checkpoint(
     if state is None:
         return None
     path: str = state.model_checkpoint_path
-    if files_exist(path):
+    if checkpoint_exists(path):
         return path
     tf.logging.error("Couldn't match files for checkpoint %s", path)
     return None
@@ -144,38 +144,12 @@ def update_checkpoint_state(
     _replace_file(state_file, text_format.MessageToString(state))
 
 
-def update_checkpoint_state_relatively(
-    save_dir: str, model_checkpoint_path: str, paths: list[str], latest_filename: str | None
-) -> None:
-    """Write the state file with absolute paths made relative to the directory.
-
-    This is what a saver with ``save_relative_paths`` does: the directory can then be moved.
-
-    Rules: MTS-CKP-04.
-    """
-
-    def relative(path: str) -> str:
-        return os.path.relpath(path, save_dir) if os.path.isabs(path) else path
-
-    update_checkpoint_state(
-        save_dir,
-        relative(model_checkpoint_path),
-        [relative(path) for path in paths],
-        latest_filename,
-    )
-
-
 def checkpoint_exists(checkpoint_prefix: str) -> bool:
     """Say whether a V2 index file, or else a V1 file, matches the path.
 
     Rules: MTS-CKP-07.
     """
-    return files_exist(checkpoint_prefix)
-
-
-def files_exist(checkpoint_prefix: str) -> bool:
-    """Do what ``checkpoint_exists`` does; the saver's own name for it."""
-    return any(tf.io.gfile.glob(pattern) for pattern in _identifying_files(checkpoint_prefix))
+    return any(tf.io.gfile.glob(pattern) for pattern in (checkpoint_prefix + ".index", checkpoint_prefix))
 
 
 def get_checkpoint_mtimes(checkpoint_prefixes: Iterable[str]) -> list[float]:
@@ -187,7 +161,7 @@ def get_checkpoint_mtimes(checkpoint_prefixes: Iterable[str]) -> list[float]:
     """
     found = []
     for prefix in checkpoint_prefixes:
-        for pattern in _identifying_files(prefix):
+        for pattern in (prefix + ".index", prefix):
             if matches := tf.io.gfile.glob(pattern):
                 found.append(tf.io.gfile.stat(matches[0]).mtime_nsec / 1e9)
                 break
@@ -195,9 +169,7 @@ def get_checkpoint_mtimes(checkpoint_prefixes: Iterable[str]) -> list[float]:
 
 
 def remove_checkpoint(
-    checkpoint_prefix: str,
-    checkpoint_format_version: int = _V2,
-    meta_graph_suffix: str = "meta",
+    checkpoint_prefix: str, checkpoint_format_version: int = _V2, meta_graph_suffix: str = "meta"
 ) -> None:
     """Delete a checkpoint's files: the meta graph, then the index, then the data.
 
@@ -223,10 +195,6 @@ def meta_graph_filename(checkpoint_filename: str, meta_graph_suffix: str = "meta
 
 def _state_file(directory: str, latest_filename: str | None) -> str:
     return os.path.join(directory, "checkpoint" if latest_filename is None else latest_filename)
-
-
-def _identifying_files(prefix: str) -> tuple[str, str]:
-    return prefix + ".index", prefix
 
 
 def _relative_to(directory: str, path: str) -> str:

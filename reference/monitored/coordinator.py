@@ -30,9 +30,7 @@ class Coordinator:
     Source: tensorflow/python/training/coordinator.py
     """
 
-    def __init__(
-        self, clean_stop_exception_types: Iterable[type[BaseException]] | None = None
-    ) -> None:
+    def __init__(self, clean_stop_exception_types: Iterable[type[BaseException]] | None = None) -> None:
         """Start with nothing stopped and no thread registered.
 
         An exception of one of `clean_stop_exception_types` (None means OutOfRangeError alone) is

@@ -90,13 +90,9 @@ def assert_global_step(global_step_tensor: Any) -> None:
     Rules: MTS-GS-01.
     """
     if not isinstance(global_step_tensor, (tf.compat.v2.Variable, tf.Tensor)):
-        raise TypeError(
-            f'Existing "global_step" must be a Variable or Tensor: {global_step_tensor!s}.'
-        )
+        raise TypeError(f'Existing "global_step" must be a Variable or Tensor: {global_step_tensor!s}.')
     if not global_step_tensor.dtype.base_dtype.is_integer:
-        raise TypeError(
-            f'Existing "global_step" does not have integer type: {global_step_tensor.dtype!s}'
-        )
+        raise TypeError(f'Existing "global_step" does not have integer type: {global_step_tensor.dtype!s}')
     shape = global_step_tensor.get_shape()
     if shape.ndims != 0 and shape.is_fully_defined():
         raise TypeError(f'Existing "global_step" is not scalar: {shape!s}')

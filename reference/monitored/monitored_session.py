@@ -178,10 +178,7 @@ class MonitoredSession(_MonitoredSession):
         stop_grace_period_secs: float = 120,
     ) -> None:
         super().__init__(
-            session_creator,
-            hooks,
-            should_recover=True,
-            stop_grace_period_secs=stop_grace_period_secs,
+            session_creator, hooks, should_recover=True, stop_grace_period_secs=stop_grace_period_secs
         )
 
 
@@ -212,10 +209,7 @@ class SingularMonitoredSession(_MonitoredSession):
             checkpoint_filename_with_path=checkpoint_filename_with_path,
         )
         super().__init__(
-            session_creator,
-            hooks,
-            should_recover=False,
-            stop_grace_period_secs=stop_grace_period_secs,
+            session_creator, hooks, should_recover=False, stop_grace_period_secs=stop_grace_period_secs
         )
 
     def raw_session(self) -> tf.Session | None:
@@ -232,10 +226,7 @@ class _CoordinatedSessionCreator:
     """
 
     def __init__(
-        self,
-        session_creator: SessionCreator,
-        hooks: list[SessionRunHook],
-        stop_grace_period_secs: float,
+        self, session_creator: SessionCreator, hooks: list[SessionRunHook], stop_grace_period_secs: float
     ) -> None:
         self._session_creator = session_creator
         self._hooks = hooks
@@ -252,9 +243,7 @@ class _CoordinatedSessionCreator:
         for hook in self._hooks:
             hook.after_create_session(self.tf_sess, self.coord)
         return session_layers.CoordinatedSession(
-            session_layers.HookedSession(self.tf_sess, self._hooks),
-            self.coord,
-            self._stop_grace_period_secs,
+            session_layers.HookedSession(self.tf_sess, self._hooks), self.coord, self._stop_grace_period_secs
         )
 
     def forget(self) -> None:

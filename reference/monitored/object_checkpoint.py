@@ -14,7 +14,14 @@ import tensorflow.compat.v1 as tf
 from tensorflow.compat.v2.train import TrackableView
 
 from monitored import _tensorflow
-from monitored.saveables import VALUE_KEY, SaveSpec, Variable, escaped, saveables_of
+from monitored.saveables import SaveSpec, Variable, escaped, saveables_of
+
+RESTORED_BY_NAME = (
+    "Restoring an object-based checkpoint using a name-based saver. This may be somewhat fragile, "
+    "and will re-build the Saver. Instead, consider loading object-based checkpoints using "
+    "tf.train.Checkpoint()."
+)
+"""What a saver that falls back to this module warns of."""
 
 _OBJECT_GRAPH = "_CHECKPOINTABLE_OBJECT_GRAPH"
 _MISMATCH = (
@@ -84,32 +91,28 @@ def saveables_of_checkpoint(checkpoint: Any) -> list[Any]:
 class _ObjectGraphSaveable:
     """The description of a checkpoint's objects: written into each checkpoint, never restored."""
 
-    def __init__(self, description: Any) -> None:
+    def __init__(self, objects: Any) -> None:
         with tf.device("/cpu:0"):
-            self.op = tf.constant(description.SerializeToString(), dtype=tf.string)
-        self.name = _OBJECT_GRAPH
-        self.specs = [SaveSpec(self.op, "", _OBJECT_GRAPH)]
-
-    def restore(self, tensors: Any, shapes: Any) -> Any:
-        del tensors, shapes
-        return tf.no_op()
+            self.op = tf.constant(objects.SerializeToString(), dtype=tf.string)
+        self.name, self.specs = _OBJECT_GRAPH, [SaveSpec(self.op, "", _OBJECT_GRAPH)]
+        self.restore = lambda tensors, shapes: tf.no_op()
 
 
 def _saveables_of_variables(checkpoint: Any) -> list[Any]:
     view = TrackableView(checkpoint)
-    objects = view.descendants()
-    numbers = {id(item): number for number, item in enumerate(objects)}
+    found = view.descendants()
+    numbers = {id(item): number for number, item in enumerate(found)}
     paths = {id(checkpoint): ""}
-    description = _tensorflow.message_class("tensorflow.TrackableObjectGraph")()
+    objects = _tensorflow.message_class("tensorflow.TrackableObjectGraph")()
     variables: dict[str, Any] = {}
-    for item in objects:
-        node = description.nodes.add()
+    for item in found:
+        node = objects.nodes.add()
         for name, child in view.children(item).items():
             node.children.add(node_id=numbers[id(child)], local_name=name)
             paths.setdefault(id(child), f"{paths[id(item)]}{escaped(name)}/")
         if isinstance(item, Variable):
-            key = f"{paths[id(item)]}.ATTRIBUTES/{VALUE_KEY}"
-            node.attributes.add(name=VALUE_KEY, full_name=item.op.name, checkpoint_key=key)
-            node.has_checkpoint_values.value = True
+            key = f"{paths[id(item)]}.ATTRIBUTES/VARIABLE_VALUE"
+            name = item.op.name
+            node.attributes.add(name="VARIABLE_VALUE", full_name=name, checkpoint_key=key)
             variables[key] = item
-    return [*saveables_of(variables), _ObjectGraphSaveable(description)]
+    return [*saveables_of(variables), _ObjectGraphSaveable(objects)]

@@ -156,9 +156,7 @@ class QueueRunner:
         return threads
 
     def _thread(self, job: str, target: Callable[..., None], *args: Any) -> threading.Thread:
-        return threading.Thread(
-            target=target, args=args, name=f"QueueRunnerThread-{self.name}-{job}"
-        )
+        return threading.Thread(target=target, args=args, name=f"QueueRunnerThread-{self.name}-{job}")
 
     def _fill(self, sess: Any, enqueue_op: Any, coord: Any) -> None:
         """Run one enqueue op until its input ends, it fails, or `coord` stops."""
@@ -285,10 +283,7 @@ def _check_exception_types(types: Any) -> None:
         or not types
         or not all(issubclass(error_type, tf.errors.OpError) for error_type in types)
     ):
-        text = (
-            "queue_closed_exception_types, when provided, "
-            "must be a tuple of tf.error types, but saw: %s"
-        )
+        text = "queue_closed_exception_types, when provided, must be a tuple of tf.error types, but saw: %s"
         # The tuple itself is the format's arguments, as in TensorFlow (Q-39).
         raise TypeError(text % types)
 

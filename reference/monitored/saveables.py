@@ -13,7 +13,7 @@ Source: tensorflow/python/training/saving/saveable_object_util.py
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import tensorflow.compat.v1 as tf
@@ -21,29 +21,24 @@ import tensorflow.compat.v1 as tf
 Variable = tf.compat.v2.Variable
 """The class of all variables; that of `compat.v1` covers only reference variables."""
 
-REFERENCE_OPS = frozenset(["Variable", "VariableV2", "AutoReloadVariable"])
-RESOURCE_OPS = frozenset(["VarHandleOp", "ReadVariableOp"])
-TENSORS_KEY = ".TENSORS"
-VALUE_KEY = "VARIABLE_VALUE"
+_REFERENCE_OPS = frozenset(["Variable", "VariableV2", "AutoReloadVariable"])
+_VARIABLE_OPS = _REFERENCE_OPS | {"VarHandleOp", "ReadVariableOp"}
+_OWN_NAME = ("VARIABLE_VALUE", ".TENSORS")
 
 
 class SaveSpec:
     """One tensor to save: its value, and the name, slice and type under which it is stored."""
 
     def __init__(self, tensor: Any, slice_spec: str, name: str) -> None:
-        self.tensor = tensor
-        self.slice_spec = slice_spec
-        self.name = name
-        self.dtype = tensor.dtype
-        self.device = tensor.device
+        self.tensor, self.slice_spec, self.name = tensor, slice_spec, name
+        self.dtype, self.device = tensor.dtype, tensor.device
 
 
 class VariableSaveable:
     """A variable, or a slice of one, saved through the tensor that reads it."""
 
     def __init__(self, op: Any, tensor: Any, slice_spec: str, name: str) -> None:
-        self.op = op
-        self.name = name
+        self.op, self.name = op, name
         self.specs = [SaveSpec(tensor, slice_spec, name)]
 
     def restore(self, tensors: Sequence[Any], shapes: Sequence[Any] | None) -> Any:
@@ -54,33 +49,25 @@ class VariableSaveable:
         """
         variable = self.specs[0].tensor
         value = tensors[0] if shapes is None else tf.reshape(tensors[0], shapes[0])
-        if variable.op.type in REFERENCE_OPS:
+        if variable.op.type in _REFERENCE_OPS:
             strict = shapes is None and variable.shape.is_fully_defined()
             return tf.assign(variable, value, validate_shape=strict)
         with tf.device(variable.device):
-            on_device = tf.identity(value)
-            return tf.raw_ops.AssignVariableOp(resource=variable.op.inputs[0], value=on_device)
+            handle, on_device = variable.op.inputs[0], tf.identity(value)
+            return tf.raw_ops.AssignVariableOp(resource=handle, value=on_device)
 
 
-class TensorsSaveable:
-    """An object that turns itself into named tensors and back, such as a data iterator."""
+class TrackableSaveable:
+    """An object that turns itself into named tensors and back, such as a table or an iterator."""
 
     def __init__(self, trackable: Any, name: str) -> None:
-        self.op = trackable
-        self.name = name
-        self.specs: list[Any] = []
-        self._keys: list[str] = []
-        for key, value in trackable._serialize_to_tensors().items():
-            self._keys.append(key)
-            slices = value if isinstance(value, dict) else {"": value}
-            self.specs += [
-                _named_spec(tensor, part, name + escaped(key)) for part, tensor in slices.items()
-            ]
+        self.op, self.name, self._values = trackable, name, trackable._serialize_to_tensors()
+        self.specs = [SaveSpec(value, "", name + escaped(key)) for key, value in self._values.items()]
 
     def restore(self, tensors: Sequence[Any], shapes: Sequence[Any] | None) -> Any:
         """Hand the restored tensors to the object; it knows their shapes itself."""
         del shapes
-        restored = self.op._restore_from_tensors(dict(zip(self._keys, tensors, strict=False)))
+        restored = self.op._restore_from_tensors(dict(zip(self._values, tensors, strict=True)))
         return tf.no_op() if restored is None else restored
 
 
@@ -90,56 +77,22 @@ def saveables_of(var_list: Any) -> list[Any]:
     They come sorted by name. Raises TypeError for what is no variable, ValueError for one name
     given to two variables or one variable given two names.
     """
-    named = var_list if isinstance(var_list, Mapping) else named_variables(var_list)
+    named = var_list if isinstance(var_list, Mapping) else _named(var_list)
     saveables: list[Any] = []
     seen: set[int] = set()
-    for name, value in sorted(named.items(), key=lambda item: item[0]):
-        for saveable in _saveables_for(value, name):
+    for name, item in sorted(named.items(), key=lambda pair: pair[0]):
+        for saveable in _saveables_for(item, name):
             if saveable.op is not None and id(saveable.op) in seen:
-                raise ValueError(
-                    f"The same saveable will be restored with two names: {saveable.name}"
-                )
+                text = "The same saveable will be restored with two names"
+                raise ValueError(f"{text}: {saveable.name}")
             seen.add(id(saveable.op))
             saveables.append(saveable)
     return saveables
 
 
-def named_variables(var_list: Any) -> dict[str, Any]:
-    """Give each item of a list the name it is stored under; slices of one variable share theirs."""
-    if not isinstance(var_list, (list, tuple, set)):
-        raise TypeError(f"Variables to save should be passed in a dict or a list. Got {var_list}")
-    named: dict[str, Any] = {}
-    for item in sorted(tf.nest.flatten(list(var_list)), key=lambda item: item.name):
-        if is_saveable(item):
-            named[item.name] = item
-        elif is_partitioned(item):
-            _add_once(named, item.name, item)
-        elif isinstance(item, Variable) and _slice_of(item):
-            _add_slice(named, _slice_of(item).full_name, item)
-        elif is_trackable(item):
-            made = [make() if callable(make) else make for make in _factories(item).values()]
-            named.update(named_variables(made))
-        else:
-            tensor = _variable_tensor(item)
-            if tensor is None:
-                raise TypeError(f"Variable to save is not a Variable: {tf.convert_to_tensor(item)}")
-            _add_once(named, _stored_name(tensor), tensor)
-    return named
-
-
-def is_saveable(item: Any) -> bool:
-    """Whether an item has the form of a saveable, whoever made it."""
-    return hasattr(item, "specs") and callable(getattr(item, "restore", None))
-
-
 def is_partitioned(item: Any) -> bool:
-    """Whether an item is a partitioned variable: iterable parts and a concatenated value."""
+    """Whether an item is a partitioned variable: parts, and a value that concatenates them."""
     return hasattr(item, "as_tensor") and hasattr(item, "_get_variable_list")
-
-
-def is_trackable(item: Any) -> bool:
-    """Whether an item is saved by its own rules rather than as a variable."""
-    return hasattr(item, "_gather_saveables_for_checkpoint") and not isinstance(item, Variable)
 
 
 def escaped(key: str) -> str:
@@ -147,91 +100,93 @@ def escaped(key: str) -> str:
     return key.replace(".", "..").replace("/", ".S")
 
 
-def _saveables_for(value: Any, name: Any) -> Iterator[Any]:
+def _named(var_list: Any) -> dict[str, Any]:
+    """Give each item the name it is stored under; slices of one variable share theirs."""
+    if not isinstance(var_list, (list, tuple, set)):
+        raise TypeError(f"Variables to save should be passed in a dict or a list. Got {var_list}")
+    named: dict[str, Any] = {}
+    for item in sorted(tf.nest.flatten(list(var_list)), key=lambda item: item.name):
+        if _is_saveable(item):
+            named[item.name] = item
+        elif isinstance(item, Variable) and (info := item._get_save_slice_info()):
+            slices = named.setdefault(info.full_name, [])
+            if not isinstance(slices, list):
+                text = "Mixing slices and non-slices with the same name"
+                raise ValueError(f"{text}: {info.full_name}")
+            slices.append(item)
+        elif _is_trackable(item):
+            named |= {saveable.name: saveable for saveable in _trackable_saveables(item, "")}
+        else:
+            name, stored = _name_and_tensor(item)
+            if name in named:
+                raise ValueError(f"At least two variables have the same name: {name}")
+            named[name] = stored
+    return named
+
+
+def _name_and_tensor(item: Any) -> tuple[str, Any]:
+    if is_partitioned(item):
+        return item.name, item
+    tensor = _variable_tensor(item, "Variable to save is not a Variable")
+    reader = tensor.op.type == "ReadVariableOp"
+    return (tensor.op.inputs[0] if reader else tensor).op.name, tensor
+
+
+def _saveables_for(item: Any, name: Any) -> Iterator[Any]:
+    text = "names_to_saveables must be a dict mapping string names to"
     if not isinstance(name, str):
-        raise TypeError(
-            "names_to_saveables must be a dict mapping string names to "
-            f"trackable operations. Name is not a string: {name}"
-        )
-    if is_saveable(value):
-        yield value
-    elif isinstance(value, (list, tuple)) or is_partitioned(value):
-        yield from _slice_saveables(list(value), name)
-    elif is_trackable(value):
-        for key, make in _factories(value).items():
-            full_name = name if key in (VALUE_KEY, TENSORS_KEY) else f"{name}_{key}"
-            made = make(full_name) if callable(make) else make
-            yield from _saveables_for(made, made.name)
+        raise TypeError(f"{text} trackable operations. Name is not a string: {name}")
+    if _is_saveable(item):
+        yield item
+    elif isinstance(item, (list, tuple)) or is_partitioned(item):
+        yield from _slice_saveables(item, name)
+    elif _is_trackable(item):
+        yield from _trackable_saveables(item, name)
     else:
-        tensor = _variable_tensor(value)
-        if tensor is None:
-            raise TypeError(
-                "names_to_saveables must be a dict mapping string names to Tensors/Variables. "
-                f"Not a variable: {tf.convert_to_tensor(value)}"
-            )
+        tensor = _variable_tensor(item, f"{text} Tensors/Variables. Not a variable")
         yield VariableSaveable(tensor, tensor, "", name)
 
 
-def _slice_saveables(slices: list[Any], name: str) -> Iterator[Any]:
+def _slice_saveables(slices: Any, name: str) -> Iterator[Any]:
     whole = None
     for part in slices:
-        if is_saveable(part):
+        if _is_saveable(part):
             yield part
             continue
         if not isinstance(part, Variable):
             raise ValueError(f"Slices must all be Variables: {part}")
-        info = _slice_of(part)
+        info = part._get_save_slice_info()
         if not info:
             raise ValueError(f"Slices must all be slices: {part}")
         whole = whole or info.full_name
         if whole != info.full_name:
-            raise ValueError(
-                f"Slices must all be from the same tensor: {whole} != {info.full_name}"
-            )
-        yield VariableSaveable(part, _variable_tensor(part), info.spec, name)
+            text = "Slices must all be from the same tensor"
+            raise ValueError(f"{text}: {whole} != {info.full_name}")
+        yield VariableSaveable(part, _variable_tensor(part, ""), info.spec, name)
 
 
-def _factories(trackable: Any) -> dict[str, Callable[..., Any] | Any]:
-    made: dict[str, Any] = trackable._gather_saveables_for_checkpoint()
-    if made or not hasattr(trackable, "_serialize_to_tensors"):
-        return made
-    return {TENSORS_KEY: lambda name="": TensorsSaveable(trackable, name)}
+def _trackable_saveables(trackable: Any, name: str) -> Iterator[Any]:
+    made = trackable._gather_saveables_for_checkpoint()
+    if not made and hasattr(trackable, "_serialize_to_tensors"):
+        yield TrackableSaveable(trackable, name)
+    for key, make in made.items():
+        item = make(name if key in _OWN_NAME else f"{name}_{key}") if callable(make) else make
+        yield from _saveables_for(item, item.name)
 
 
-def _variable_tensor(item: Any) -> Any | None:
-    """Return the tensor through which an item's graph reads it; None for what is no variable."""
+def _variable_tensor(item: Any, refusal: str) -> Any:
+    """Return the tensor through which an item's graph reads it; TypeError for no variable."""
     if isinstance(item, Variable):
-        item = item.graph.as_graph_element(item)
-    if isinstance(item, tf.Tensor) and item.op.type in REFERENCE_OPS | RESOURCE_OPS:
-        return item
-    return None
+        return item.graph.as_graph_element(item)
+    tensor = tf.convert_to_tensor(item)
+    if tensor.op.type not in _VARIABLE_OPS:
+        raise TypeError(f"{refusal}: {tensor}")
+    return tensor
 
 
-def _stored_name(tensor: Any) -> str:
-    op = tensor.op.inputs[0].op if tensor.op.type == "ReadVariableOp" else tensor.op
-    name: str = op.name
-    return name
+def _is_saveable(item: Any) -> bool:
+    return hasattr(item, "specs") and callable(getattr(item, "restore", None))
 
 
-def _slice_of(variable: Any) -> Any:
-    return variable._get_save_slice_info()
-
-
-def _add_once(named: dict[str, Any], name: str, item: Any) -> None:
-    if name in named:
-        raise ValueError(f"At least two variables have the same name: {name}")
-    named[name] = item
-
-
-def _add_slice(named: dict[str, Any], name: str, part: Any) -> None:
-    group = named.setdefault(name, [])
-    if not isinstance(group, list):
-        raise ValueError(f"Mixing slices and non-slices with the same name: {name}")
-    group.append(part)
-
-
-def _named_spec(tensor: Any, slice_spec: str, name: str) -> Any:
-    if hasattr(tensor, "slice_spec"):
-        tensor.slice_spec, tensor.name = slice_spec, name
-        return tensor
-    return SaveSpec(tensor, slice_spec, name)
+def _is_trackable(item: Any) -> bool:
+    return hasattr(item, "_gather_saveables_for_checkpoint") and not isinstance(item, Variable)

@@ -64,22 +64,15 @@ class Saver:
                 "Either set defer_build=False or var_list=None."
             )
         _refuse_eager_mode(var_list)
-        self._var_list = var_list
-        self._reshape = reshape
-        self._sharded = sharded
+        self._var_list, self._allow_empty = var_list, allow_empty
+        self._reshape, self._sharded = reshape, sharded
+        self._restore_sequentially = restore_sequentially
         self._max_to_keep = max_to_keep
         self._keep_checkpoint_every_n_hours = keep_checkpoint_every_n_hours
-        self._name = name
-        self._restore_sequentially = restore_sequentially
-        self.saver_def = saver_def
-        self._builder = builder
-        self._is_built = False
-        self._allow_empty = allow_empty
-        self._is_empty: bool | None = None
-        self._write_version = write_version
-        self._pad_step_number = pad_step_number
-        self._save_relative_paths = save_relative_paths
-        self._filename = filename
+        self._name, self._filename, self._builder = name, filename, builder
+        self._pad_step_number, self._save_relative_paths = pad_step_number, save_relative_paths
+        self.saver_def, self._write_version = saver_def, write_version
+        self._is_built, self._is_empty = False, None
         self._last_checkpoints: list[retention.SavedCheckpoint] = []
         self._checkpoints_to_be_deleted: list[retention.SavedCheckpoint] = []
         self._next_checkpoint_time = math.inf
@@ -97,17 +90,15 @@ class Saver:
         if self._is_built:
             return
         self._is_built = True
-        if self.saver_def:
-            if self._name:
-                _add_scope(self.saver_def, self._name)
-        elif self._find_what_to_save():
-            self.saver_def = self._build_ops()
-        else:
-            return
+        if self.saver_def is None:
+            self._build_ops()
+            if self._is_empty:
+                return
+        elif self._name:
+            _add_scope(self.saver_def, self._name)
         self._check_saver_def()
-        self._next_checkpoint_time = (
-            time.time() + self.saver_def.keep_checkpoint_every_n_hours * 3600
-        )
+        period = self.saver_def.keep_checkpoint_every_n_hours * 3600
+        self._next_checkpoint_time = time.time() + period
 
     def save(
         self,
@@ -147,7 +138,8 @@ class Saver:
         if not self._is_empty:
             directory = os.path.dirname(save_path)
             try:
-                written = self._run_save(sess, target)
+                feed = {self.saver_def.filename_tensor_name: target}
+                written = tf.compat.as_str(sess.run(self.saver_def.save_tensor_name, feed))
                 if write_state:
                     self._list_checkpoint(written, directory, state_name)
                     self._delete_one_evicted(meta_graph_suffix)
@@ -182,7 +174,7 @@ class Saver:
         if save_path is None:
             raise ValueError("Can't load save_path when it is None.")
         prefix = tf.compat.as_text(save_path)
-        if not checkpoint_state.files_exist(prefix):
+        if not checkpoint_state.checkpoint_exists(prefix):
             raise ValueError("The passed save_path is not a valid checkpoint: " + prefix)
         tf.logging.info("Restoring parameters from %s", prefix)
         try:
@@ -208,9 +200,7 @@ class Saver:
         assert isinstance(last_checkpoints, list)
         self._last_checkpoints = [(path, math.inf) for path in last_checkpoints]
 
-    def set_last_checkpoints_with_time(
-        self, last_checkpoints_with_time: list[tuple[str, float]]
-    ) -> None:
+    def set_last_checkpoints_with_time(self, last_checkpoints_with_time: list[tuple[str, float]]) -> None:
         """Replace the list of checkpoints by (path, seconds since the epoch), oldest first."""
         assert isinstance(last_checkpoints_with_time, list)
         self._last_checkpoints = last_checkpoints_with_time
@@ -237,12 +227,12 @@ class Saver:
         """Return the SaverDef with a scope removed from its names; None if one is outside it."""
         if export_scope is None:
             return self.saver_def
-        names = [getattr(self.saver_def, field) for field in _TENSOR_NAMES]
-        if not all(name.startswith(export_scope) for name in names):
-            return None
         stripped = tf.train.SaverDef()
         stripped.CopyFrom(self.saver_def)
-        for field, name in zip(_TENSOR_NAMES, names, strict=True):
+        for field in _TENSOR_NAMES:
+            name = getattr(self.saver_def, field)
+            if not name.startswith(export_scope):
+                return None
             setattr(stripped, field, re.sub(rf"^{export_scope.rstrip('/')}/+", "", name))
         return stripped
 
@@ -276,18 +266,16 @@ class Saver:
             save_debug_info=save_debug_info,
         )
 
-    def _find_what_to_save(self) -> bool:
+    def _build_ops(self) -> None:
         if self._var_list is None:
             self._var_list = _everything_saveable()
         self._is_empty = not self._var_list
-        if self._is_empty and not self._allow_empty:
-            raise ValueError("No variables to save")
-        return not self._is_empty
-
-    def _build_ops(self) -> Any:
-        if self._builder is None:
-            self._builder = SaverOps(self._write_version)
-        return self._builder.build(
+        if self._is_empty:
+            if not self._allow_empty:
+                raise ValueError("No variables to save")
+            return
+        self._builder = self._builder or SaverOps(self._write_version)
+        self.saver_def = self._builder.build(
             self._var_list,
             reshape=self._reshape,
             sharded=self._sharded,
@@ -316,24 +304,16 @@ class Saver:
             step = read_global_step(sess, step)
         return f"{save_path}-{step:08d}" if self._pad_step_number else f"{save_path}-{step:d}"
 
-    def _run_save(self, sess: Any, target: str) -> str:
-        feed = {self.saver_def.filename_tensor_name: target}
-        path: str = tf.compat.as_str(sess.run(self.saver_def.save_tensor_name, feed))
-        return path
-
     def _list_checkpoint(self, path: str, directory: str, state_name: str) -> None:
-        limit = self.saver_def.max_to_keep
-        if limit:
+        if limit := self.saver_def.max_to_keep:
             recorded = retention.record(self._last_checkpoints, path, time.time(), limit)
             self._last_checkpoints[:] = recorded.kept
             if recorded.evicted:
                 self._checkpoints_to_be_deleted.append(recorded.evicted)
-        update = (
-            checkpoint_state.update_checkpoint_state_relatively
-            if self._save_relative_paths
-            else checkpoint_state.update_checkpoint_state
-        )
-        update(directory, path, self.last_checkpoints, state_name)
+        paths = self.last_checkpoints
+        if self._save_relative_paths:
+            path, *paths = (_relative_to(directory, item) for item in (path, *paths))
+        checkpoint_state.update_checkpoint_state(directory, path, paths, state_name)
 
     def _delete_one_evicted(self, meta_graph_suffix: str) -> None:
         if not self._checkpoints_to_be_deleted:
@@ -349,21 +329,14 @@ class Saver:
         except Exception as error:
             tf.logging.warning("Ignoring: %s", str(error))
 
-    def _restore_by_object_keys(
-        self, sess: Any, save_path: str, error: tf.errors.NotFoundError
-    ) -> None:
+    def _restore_by_object_keys(self, sess: Any, save_path: str, error: tf.errors.NotFoundError) -> None:
         try:
             keys = object_checkpoint.keys_by_variable_name(save_path)
         except tf.errors.NotFoundError:
             raise _explained(  # noqa: B904 - the chaining that TensorFlow shows
                 error, "a Variable name or other graph key that is missing"
             )
-        tf.logging.warning(
-            "Restoring an object-based checkpoint using a name-based saver. This "
-            "may be somewhat fragile, and will re-build the Saver. Instead, "
-            "consider loading object-based checkpoints using "
-            "tf.train.Checkpoint()."
-        )
+        tf.logging.warning(object_checkpoint.RESTORED_BY_NAME)
         var_list = _everything_saveable() if self._var_list is None else self._var_list
         saveables = object_checkpoint.saveables_under_object_keys(var_list, keys)
         if self._object_restore_saver is None:
@@ -399,6 +372,10 @@ def saver_for_checkpoint_object(checkpoint: Any) -> Saver:
     return Saver(object_checkpoint.saveables_of_checkpoint(checkpoint), sharded=True)
 
 
+def _relative_to(directory: str, path: str) -> str:
+    return os.path.relpath(path, directory) if os.path.isabs(path) else path
+
+
 def _everything_saveable() -> list[Any]:
     keys = tf.GraphKeys
     return [*tf.get_collection(keys.GLOBAL_VARIABLES), *tf.get_collection(keys.SAVEABLE_OBJECTS)]
@@ -413,16 +390,13 @@ def _refuse_eager_mode(var_list: Any) -> None:
     if not tf.executing_eagerly():
         return
     tf.logging.warning(
-        "Saver is deprecated, please switch to tf.train.Checkpoint or "
-        "tf.keras.Model.save_weights for training checkpoints. When "
-        "executing eagerly variables do not necessarily have unique names, "
-        "and so the variable.name-based lookups Saver performs are "
-        "error-prone."
+        "Saver is deprecated, please switch to tf.train.Checkpoint or tf.keras.Model.save_weights "
+        "for training checkpoints. When executing eagerly variables do not necessarily have "
+        "unique names, and so the variable.name-based lookups Saver performs are error-prone."
     )
     if var_list is None:
         raise RuntimeError(
-            "When eager execution is enabled, `var_list` must specify a list "
-            "or dict of variables to save"
+            "When eager execution is enabled, `var_list` must specify a list or dict of variables to save"
         )
     raise RuntimeError("Saver works on graphs: use tf.train.Checkpoint when executing eagerly.")
 

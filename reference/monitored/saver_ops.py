@@ -16,8 +16,7 @@ import tensorflow.compat.v1 as tf
 
 from monitored import saveables as saveables_lib
 
-_V1: int = tf.train.SaverDef.V1
-_V2: int = tf.train.SaverDef.V2
+_V1, _V2 = tf.train.SaverDef.V1, tf.train.SaverDef.V2
 
 Shards = Sequence[tuple[str, Sequence[Any]]]
 
@@ -28,25 +27,15 @@ class SaverOps:
     def __init__(self, write_version: int = _V2) -> None:
         self._write_version = write_version
 
-    def build(
-        self,
-        names_to_saveables: Any,
-        reshape: bool = False,
-        sharded: bool = False,
-        max_to_keep: int | None = 5,
-        keep_checkpoint_every_n_hours: float = 10000.0,
-        name: str | None = None,
-        restore_sequentially: bool = False,
-        filename: str | None = "model",
-    ) -> Any:
-        """Add the ops and return the SaverDef that names them.
+    def build(self, var_list: Any, reshape: bool, sharded: bool, **options: Any) -> Any:
+        """Add the ops and return the SaverDef that names them; ``options`` as a saver takes them.
 
         Reading is sequential on each device in any case: ``restore_sequentially`` changes nothing.
         """
-        del restore_sequentially
-        saveables = saveables_lib.saveables_of(names_to_saveables)
-        with tf.name_scope(name, "save", [saveable.op for saveable in saveables]):
-            prefix = tf.placeholder_with_default(filename or "model", shape=(), name="filename")
+        saveables = saveables_lib.saveables_of(var_list)
+        with tf.name_scope(options["name"], "save", [saveable.op for saveable in saveables]):
+            target = options["filename"] or "model"
+            prefix = tf.placeholder_with_default(target, shape=(), name="filename")
             # freeze_graph and others look for "save/Const:0".
             prefix = tf.placeholder_with_default(prefix, shape=(), name="Const")
             if sharded:
@@ -61,16 +50,15 @@ class SaverOps:
             filename_tensor_name=prefix.name,
             save_tensor_name=saved.name,
             restore_op_name=restored.name,
-            max_to_keep=max_to_keep or 0,
+            max_to_keep=options["max_to_keep"] or 0,
             sharded=sharded,
-            keep_checkpoint_every_n_hours=keep_checkpoint_every_n_hours,
+            keep_checkpoint_every_n_hours=options["keep_checkpoint_every_n_hours"],
             version=self._write_version,
         )
 
     def _save(self, prefix: Any, saveables: Sequence[Any]) -> Any:
         specs = [spec for saveable in saveables for spec in saveable.specs]
-        names = [spec.name for spec in specs]
-        slices = [spec.slice_spec for spec in specs]
+        names, slices = [spec.name for spec in specs], [spec.slice_spec for spec in specs]
         tensors = [spec.tensor for spec in specs]
         if self._write_version == _V1:
             write = tf.raw_ops.SaveSlices(
@@ -109,12 +97,8 @@ def _temporary_prefix(prefix: Any) -> Any:
     # Shards are written beside the target and moved there by the merge, so a reader never meets
     # half a checkpoint. S3 shows files late: there, a temporary folder would lose them.
     with tf.device("CPU"):
-        suffix = tf.where(
-            tf.strings.regex_full_match(prefix, "^s3://.*"),
-            tf.constant(".part"),
-            tf.constant(os.path.normpath("_temp/part")),
-        )
-        return tf.strings.join([prefix, suffix])
+        on_s3 = tf.strings.regex_full_match(prefix, "^s3://.*")
+        return tf.strings.join([prefix, tf.where(on_s3, ".part", os.path.normpath("_temp/part"))])
 
 
 def _restore_shards(prefix: Any, shards: Shards, reshape: bool) -> Any:
@@ -150,13 +134,9 @@ def _shape(tensor: Any) -> Any:
 def _by_device(saveables: Sequence[Any]) -> Shards:
     shards: dict[str, list[Any]] = {}
     for saveable in saveables:
-        devices = {
-            tf.DeviceSpec.from_string(spec.device or "").to_string() for spec in saveable.specs
-        }
+        devices = {tf.DeviceSpec.from_string(spec.device or "").to_string() for spec in saveable.specs}
         if len(devices) != 1:
-            raise ValueError(
-                f"All tensors of a saveable object must be on the same device: {saveable.name}"
-            )
+            raise ValueError(f"All tensors of a saveable object must be on the same device: {saveable.name}")
         shards.setdefault(devices.pop(), []).append(saveable)
     return sorted(shards.items())
 
@@ -171,10 +151,8 @@ def _make_partitioned_variables_readable() -> None:
     # A meta graph's collection stores a partitioned variable as the name of its concatenation, so
     # that op has to exist.
     graph = tf.get_default_graph()
+    known = {op.name for op in graph.get_operations()}
     for key in graph.get_all_collection_keys():
-        for item in graph.get_collection(key):
-            if saveables_lib.is_partitioned(item):
-                try:
-                    graph.get_operation_by_name(item.name)
-                except KeyError:
-                    item.as_tensor()
+        for item in filter(saveables_lib.is_partitioned, graph.get_collection(key)):
+            if item.name not in known:
+                known.add(item.as_tensor().op.name)

@@ -28,9 +28,7 @@ class SessionCreator(abc.ABC):
 class _ScaffoldedSessionCreator(SessionCreator):
     """Finalises a scaffold, hence the graph, before a session is made. Rule: MTS-GRAPH-01."""
 
-    def __init__(
-        self, scaffold: Scaffold | None, master: str, config: tf.ConfigProto | None
-    ) -> None:
+    def __init__(self, scaffold: Scaffold | None, master: str, config: tf.ConfigProto | None) -> None:
         self._scaffold = scaffold or Scaffold()
         self._session_manager: SessionManager | None = None
         self._master = master
@@ -109,6 +107,4 @@ class WorkerSessionCreator(_ScaffoldedSessionCreator):
     def create_session(self) -> tf.Session:
         """Finalise the graph and return a session once the model is ready."""
         manager = self._finalize()
-        return manager.wait_for_session(
-            self._master, config=self._config, max_wait_secs=self._max_wait_secs
-        )
+        return manager.wait_for_session(self._master, config=self._config, max_wait_secs=self._max_wait_secs)

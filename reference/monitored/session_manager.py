@@ -150,18 +150,13 @@ class SessionManager:
             for_what = "ready"
             ready, reason = self._model_ready(session)
         if not ready:
-            tf.logging.info(
-                "Restoring model from %s did not make model %s: %s", source, for_what, reason
-            )
+            tf.logging.info("Restoring model from %s did not make model %s: %s", source, for_what, reason)
             return session, False
         tf.logging.info("Restored model from %s", source)
         return session, True
 
     def wait_for_session(
-        self,
-        master: str,
-        config: tf.ConfigProto | None = None,
-        max_wait_secs: float | None = math.inf,
+        self, master: str, config: tf.ConfigProto | None = None, max_wait_secs: float | None = math.inf
     ) -> tf.Session:
         """Return a session once somebody else has initialised the model.
 
@@ -212,9 +207,7 @@ class SessionManager:
         _tensorflow.initialize_strategy_system()
         session = tf.Session(self._target, graph=self._graph, config=config)
         if checkpoint_dir and checkpoint_filename_with_path:
-            raise ValueError(
-                "Can not provide both checkpoint_dir and checkpoint_filename_with_path."
-            )
+            raise ValueError("Can not provide both checkpoint_dir and checkpoint_filename_with_path.")
         if not saver:
             return session, False
         if checkpoint_filename_with_path:
@@ -239,16 +232,12 @@ class SessionManager:
         """Run the local init op once the model is ready for it; else say what is missing."""
         if self._local_init_op is None:
             return True, None
-        ready, reason = _is_ready(
-            self._ready_for_local_init_op, session, "Model not ready for local init"
-        )
+        ready, reason = _is_ready(self._ready_for_local_init_op, session, "Model not ready for local init")
         if not ready:
             return False, reason
         tf.logging.info("Running local_init_op.")
         session.run(
-            self._local_init_op,
-            feed_dict=self._local_init_feed_dict,
-            options=self._local_init_run_options,
+            self._local_init_op, feed_dict=self._local_init_feed_dict, options=self._local_init_run_options
         )
         tf.logging.info("Done running local_init_op.")
         return True, None

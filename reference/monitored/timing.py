@@ -14,12 +14,7 @@ from typing import Any
 
 
 def is_due(
-    step: Any,
-    now: float,
-    last_step: Any,
-    last_time: Any,
-    every_secs: float | None,
-    every_steps: float | None,
+    step: Any, now: float, last_step: Any, last_time: Any, every_secs: float | None, every_steps: float | None
 ) -> bool:
     """Whether to act at `step` and `now`, having acted at `last_step` and `last_time`.
 

@@ -71,9 +71,7 @@ def MonitoredTrainingSession(
     all_hooks: list[Any] = list(chief_only_hooks or ())
     summary_dir = summary_dir or checkpoint_dir
     if summary_dir and _is_on(log_step_count_steps):
-        all_hooks.append(
-            StepCounterHook(output_dir=summary_dir, every_n_steps=log_step_count_steps)
-        )
+        all_hooks.append(StepCounterHook(output_dir=summary_dir, every_n_steps=log_step_count_steps))
     if summary_dir and (_is_on(save_summaries_steps) or _is_on(save_summaries_secs)):
         all_hooks.append(
             SummarySaverHook(
@@ -107,10 +105,7 @@ def _resolve_periods(
     """
     if steps == USE_DEFAULT and secs == USE_DEFAULT:
         return default_secs, default_steps
-    return (
-        None if secs == USE_DEFAULT else secs,
-        None if steps == USE_DEFAULT else steps,
-    )
+    return (None if secs == USE_DEFAULT else secs, None if steps == USE_DEFAULT else steps)
 
 
 def _is_on(period: float | None) -> bool:

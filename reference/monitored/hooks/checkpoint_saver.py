@@ -14,12 +14,7 @@ from typing import Any
 import tensorflow.compat.v1 as tf
 
 from monitored.global_step import global_step_read_for
-from monitored.session_run_hook import (
-    SessionRunArgs,
-    SessionRunContext,
-    SessionRunHook,
-    SessionRunValues,
-)
+from monitored.session_run_hook import SessionRunArgs, SessionRunContext, SessionRunHook, SessionRunValues
 from monitored.timing import SecondOrStepTimer, due_step
 
 # More steps than one run takes: the real global step is looked at after every run.
@@ -173,8 +168,7 @@ class CheckpointSaverHook(SessionRunHook):
         for listener in self._listeners:
             if listener.after_save(session, step):
                 tf.logging.info(
-                    "A CheckpointSaverListener requested that training be stopped. "
-                    f"listener: {listener}"
+                    f"A CheckpointSaverListener requested that training be stopped. listener: {listener}"
                 )
                 should_stop = True
         return should_stop

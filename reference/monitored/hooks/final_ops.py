@@ -35,9 +35,7 @@ class FinalOpsHook(SessionRunHook):
     Rules: MTS-FIN-01.
     """
 
-    def __init__(
-        self, final_ops: Any, final_ops_feed_dict: Mapping[Any, Any] | None = None
-    ) -> None:
+    def __init__(self, final_ops: Any, final_ops_feed_dict: Mapping[Any, Any] | None = None) -> None:
         self._final_ops = final_ops
         self._final_ops_feed_dict = final_ops_feed_dict
         self._final_ops_values: Any = None
@@ -58,9 +56,7 @@ class FinalOpsHook(SessionRunHook):
         if self._final_ops is None:
             return
         try:
-            self._final_ops_values = session.run(
-                self._final_ops, feed_dict=self._final_ops_feed_dict
-            )
+            self._final_ops_values = session.run(self._final_ops, feed_dict=self._final_ops_feed_dict)
         except (tf.errors.OutOfRangeError, StopIteration):
             tf.logging.warning(_OUT_OF_INPUT)
             raise

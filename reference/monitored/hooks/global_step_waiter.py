@@ -50,9 +50,7 @@ class GlobalStepWaiterHook(SessionRunHook):
         while (step := session.run(self._global_step_tensor)) < target:
             if step - logged_step > _STEPS_BETWEEN_LOGS:
                 tf.logging.info(
-                    "Waiting for global step %d before starting training. Current step is %d.",
-                    target,
-                    step,
+                    "Waiting for global step %d before starting training. Current step is %d.", target, step
                 )
                 logged_step = step
             time.sleep(_POLL_SECS)

@@ -11,12 +11,7 @@ from typing import Any
 import numpy as np
 import tensorflow.compat.v1 as tf
 
-from monitored.session_run_hook import (
-    SessionRunArgs,
-    SessionRunContext,
-    SessionRunHook,
-    SessionRunValues,
-)
+from monitored.session_run_hook import SessionRunArgs, SessionRunContext, SessionRunHook, SessionRunValues
 from monitored.timing import NeverTriggerTimer, SecondOrStepTimer
 
 
@@ -42,8 +37,7 @@ class LoggingTensorHook(SessionRunHook):
         only_at_end = at_end and every_n_iter is None and every_n_secs is None
         if not only_at_end and (every_n_iter is None) == (every_n_secs is None):
             raise ValueError(
-                "either at_end and/or exactly one of every_n_iter and every_n_secs "
-                "must be provided."
+                "either at_end and/or exactly one of every_n_iter and every_n_secs must be provided."
             )
         if every_n_iter is not None and every_n_iter <= 0:
             raise ValueError(f"invalid every_n_iter={every_n_iter!s}.")
@@ -66,9 +60,7 @@ class LoggingTensorHook(SessionRunHook):
         """
         self._timer.reset()
         self._iter_count = 0
-        self._current_tensors = {
-            tag: _as_graph_element(tensor) for tag, tensor in self._tensors.items()
-        }
+        self._current_tensors = {tag: _as_graph_element(tensor) for tag, tensor in self._tensors.items()}
 
     def before_run(self, run_context: SessionRunContext) -> SessionRunArgs | None:
         """Ask for the tensors if it is time.
@@ -114,8 +106,7 @@ def _as_graph_element(tensor: Any) -> Any:
     if not isinstance(tensor, str):
         if not hasattr(tensor, "graph") or tensor.graph != graph:
             raise ValueError(
-                f"Passed {tensor!s} should have graph attribute that is equal "
-                f"to current graph {graph!s}."
+                f"Passed {tensor!s} should have graph attribute that is equal to current graph {graph!s}."
             )
         return tensor
     if ":" in tensor:

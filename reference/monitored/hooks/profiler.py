@@ -12,12 +12,7 @@ import tensorflow.compat.v1 as tf
 
 from monitored._tensorflow import chrome_trace
 from monitored.global_step import global_step_read_for
-from monitored.session_run_hook import (
-    SessionRunArgs,
-    SessionRunContext,
-    SessionRunHook,
-    SessionRunValues,
-)
+from monitored.session_run_hook import SessionRunArgs, SessionRunContext, SessionRunHook, SessionRunValues
 from monitored.timing import SecondOrStepTimer
 
 

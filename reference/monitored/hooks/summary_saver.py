@@ -10,12 +10,7 @@ from typing import Any
 import tensorflow.compat.v1 as tf
 
 from monitored.global_step import global_step_read_for
-from monitored.session_run_hook import (
-    SessionRunArgs,
-    SessionRunContext,
-    SessionRunHook,
-    SessionRunValues,
-)
+from monitored.session_run_hook import SessionRunArgs, SessionRunContext, SessionRunHook, SessionRunValues
 from monitored.timing import SecondOrStepTimer
 
 
