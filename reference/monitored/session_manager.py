@@ -83,14 +83,9 @@ class SessionManager:
 
         Rules: MTS-SES-01 to MTS-SES-07, MTS-SES-11, MTS-SES-13.
         """
+        wait_secs = max_wait_secs if wait_for_checkpoint else 0
         session, restored = self._open_and_restore(
-            master,
-            saver,
-            checkpoint_dir,
-            checkpoint_filename_with_path,
-            wait_for_checkpoint,
-            max_wait_secs,
-            config,
+            master, config, saver, checkpoint_dir, checkpoint_filename_with_path, wait_secs
         )
         if not restored:
             if init_op is None and not init_fn and self._local_init_op is None:
@@ -132,14 +127,9 @@ class SessionManager:
 
         Rule: MTS-SES-12.
         """
+        wait_secs = max_wait_secs if wait_for_checkpoint else 0
         session, restored = self._open_and_restore(
-            master,
-            saver,
-            checkpoint_dir,
-            checkpoint_filename_with_path,
-            wait_for_checkpoint,
-            max_wait_secs,
-            config,
+            master, config, saver, checkpoint_dir, checkpoint_filename_with_path, wait_secs
         )
         ready, reason = self._try_run_local_init_op(session)
         if not restored:
@@ -192,12 +182,11 @@ class SessionManager:
     def _open_and_restore(
         self,
         master: str,
+        config: Any,
         saver: Any,
         checkpoint_dir: str | None,
-        checkpoint_filename_with_path: str | None,
-        wait_for_checkpoint: bool,
-        max_wait_secs: float,
-        config: tf.ConfigProto | None,
+        filename: str | None,
+        wait_secs: float,
     ) -> tuple[tf.Session, bool]:
         """Open a session and restore the given file, or what the directory's state file names.
 
@@ -206,18 +195,18 @@ class SessionManager:
         self._target = master
         _tensorflow.initialize_strategy_system()
         session = tf.Session(self._target, graph=self._graph, config=config)
-        if checkpoint_dir and checkpoint_filename_with_path:
+        if checkpoint_dir and filename:
             raise ValueError("Can not provide both checkpoint_dir and checkpoint_filename_with_path.")
         if not saver:
             return session, False
-        if checkpoint_filename_with_path:
-            _restore(session, saver, checkpoint_filename_with_path)
+        if filename:
+            _restore(session, saver, filename)
             return session, True
         if not checkpoint_dir:
             return session, False
         state = get_checkpoint_state(checkpoint_dir)
         waited: float = 0
-        while not state and wait_for_checkpoint and waited < max_wait_secs:
+        while not state and waited < wait_secs:
             tf.logging.info("Waiting for checkpoint to be available.")
             time.sleep(self._recovery_wait_secs)
             waited += self._recovery_wait_secs
