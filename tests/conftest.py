@@ -1,11 +1,12 @@
 """What every test gets: a graph of its own, a clock that never really waits, and the log."""
 
-import gc
 import logging
 import os
 import threading
 import time
 from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
@@ -16,6 +17,8 @@ import pytest
 import tensorflow.compat.v1 as tf
 
 THREAD_GRACE_SECS = 2.0
+
+pytest.register_assert_rewrite("hosting")
 
 
 class VirtualClock:
@@ -83,6 +86,14 @@ def tf_logs() -> Iterator[list[tuple[str, str]]]:
     tf.logging.set_verbosity(verbosity)
 
 
+@pytest.fixture
+def same(tmp_path: Path, clock: VirtualClock, tf_logs: list[tuple[str, str]]) -> Any:
+    """A function that runs a program in every combination of hooks and session; see `hosting`."""
+    from hosting import Comparison  # noqa: PLC0415 - needs what only the tests of hooks need
+
+    return Comparison(str(tmp_path / "run"), clock, tf_logs)
+
+
 @pytest.fixture(scope="session")
 def config() -> tf.ConfigProto:
     """A session config that takes few threads."""
@@ -97,7 +108,6 @@ def _nothing_left_behind() -> Iterator[None]:
     yield
     np.set_printoptions(**print_options)
     tf.summary.FileWriterCache.clear()
-    gc.collect()
     leaked = [t for t in threading.enumerate() if t not in threads]
     deadline = time.monotonic() + THREAD_GRACE_SECS
     for thread in leaked:
