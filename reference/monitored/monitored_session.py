@@ -83,7 +83,7 @@ class _MonitoredSession:
             fetches, feed_dict=feed_dict, options=options, run_metadata=run_metadata
         )
 
-    def run_step_fn(self, step_fn: Callable[[session_layers.StepContext], Any]) -> Any:
+    def run_step_fn(self, step_fn: session_layers.StepFn) -> Any:
         """Call `step_fn(step_context)` once and return what it returns.
 
         Its visible arguments must be named exactly `step_context`, or `self, step_context`; else
@@ -177,9 +177,7 @@ class MonitoredSession(_MonitoredSession):
         hooks: list[SessionRunHook] | None = None,
         stop_grace_period_secs: float = 120,
     ) -> None:
-        super().__init__(
-            session_creator, hooks, should_recover=True, stop_grace_period_secs=stop_grace_period_secs
-        )
+        super().__init__(session_creator, hooks, True, stop_grace_period_secs)
 
 
 class SingularMonitoredSession(_MonitoredSession):
@@ -202,15 +200,9 @@ class SingularMonitoredSession(_MonitoredSession):
         checkpoint_filename_with_path: str | None = None,
     ) -> None:
         session_creator = ChiefSessionCreator(
-            scaffold=scaffold,
-            master=master,
-            config=config,
-            checkpoint_dir=checkpoint_dir,
-            checkpoint_filename_with_path=checkpoint_filename_with_path,
+            scaffold, master, config, checkpoint_dir, checkpoint_filename_with_path
         )
-        super().__init__(
-            session_creator, hooks, should_recover=False, stop_grace_period_secs=stop_grace_period_secs
-        )
+        super().__init__(session_creator, hooks, False, stop_grace_period_secs)
 
     def raw_session(self) -> tf.Session | None:
         """Return the `tf.Session`; None after close. Rules: MTS-CLOSE-05, MTS-CLOSE-07."""

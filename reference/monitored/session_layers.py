@@ -50,6 +50,10 @@ class StepContext:
         raise StopIteration("step_fn has requested the iterations to stop.")
 
 
+StepFn = Callable[[StepContext], Any]
+RunFn = Callable[..., Any]
+
+
 class SessionLayer:
     """A session that passes everything to the one inside; the base of the layers.
 
@@ -101,12 +105,7 @@ class SessionLayer:
         """Run the session inside."""
         return self._sess.run(*args, **kwargs)
 
-    def run_step_fn(
-        self,
-        step_fn: Callable[[StepContext], Any],
-        raw_session: tf.Session,
-        run_with_hooks: Callable[..., Any] | None,
-    ) -> Any:
+    def run_step_fn(self, step_fn: StepFn, raw_session: tf.Session, run_with_hooks: RunFn | None) -> Any:
         """Call `step_fn` with a StepContext; return what it returns.
 
         Rule: MTS-STEP-02.
@@ -161,24 +160,13 @@ class RecoveringSession(SessionLayer):
             return True
         return stop
 
-    def run(
-        self,
-        fetches: Any,
-        feed_dict: Any = None,
-        options: tf.RunOptions | None = None,
-        run_metadata: tf.RunMetadata | None = None,
-    ) -> Any:
+    def run(self, fetches: Any, feed_dict: Any = None, options: Any = None, run_metadata: Any = None) -> Any:
         """Run a step; after a preemption run it again, whole, in a new session."""
         return self._until_not_preempted(
             lambda sess: sess.run(fetches, feed_dict=feed_dict, options=options, run_metadata=run_metadata)
         )
 
-    def run_step_fn(
-        self,
-        step_fn: Callable[[StepContext], Any],
-        raw_session: tf.Session,
-        run_with_hooks: Callable[..., Any] | None,
-    ) -> Any:
+    def run_step_fn(self, step_fn: StepFn, raw_session: tf.Session, run_with_hooks: RunFn | None) -> Any:
         """Call `step_fn`; after a preemption call it again from its start.
 
         The second call sees the same `raw_session`, closed by then; its `run_with_hooks` runs in
@@ -272,13 +260,7 @@ class HookedSession(SessionLayer):
     def _check_stop(self) -> bool:
         return self._should_stop
 
-    def run(
-        self,
-        fetches: Any,
-        feed_dict: Any = None,
-        options: tf.RunOptions | None = None,
-        run_metadata: tf.RunMetadata | None = None,
-    ) -> Any:
+    def run(self, fetches: Any, feed_dict: Any = None, options: Any = None, run_metadata: Any = None) -> Any:
         """Run one step with its hooks; RuntimeError if stop was requested before.
 
         Rules: MTS-RUN-01, MTS-RUN-02.
