@@ -38,19 +38,22 @@ class Recorder:
         return value
 
     def _append(self, kind: str, data: Any) -> None:
+        kind = self.describer.text(kind)
         if threading.current_thread() is self._main_thread:
             self.events.append(Event(kind, data))
         else:
             self.thread_events.append(Event(kind, data))
 
-    def outcome(self, kind: str, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+    def outcome(
+        self, event_kind: str, function: Callable[..., Any], *args: Any, **kwargs: Any
+    ) -> Any:
         """Call `function`, record what it returned or raised, and return its value, else None."""
         try:
             value = function(*args, **kwargs)
         except BaseException as error:
-            self._append(kind, {"raised": self.describer.exception(error)})
+            self._append(event_kind, {"raised": self.describer.exception(error)})
             return None
-        self._append(kind, {"returned": self.describer.describe(value)})
+        self._append(event_kind, {"returned": self.describer.describe(value)})
         return value
 
     def log(self, level: str, text: str, with_traceback: bool) -> None:
