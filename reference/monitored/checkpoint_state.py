@@ -22,15 +22,13 @@ from google.protobuf import text_format
 
 from monitored import _tensorflow
 
-CheckpointState = Any
-"""TensorFlow's ``CheckpointState`` message."""
+CheckpointState = _tensorflow.message_class("tensorflow.CheckpointState")
+"""The message that the state file holds as text."""
 
-_V2: int = tf.train.SaverDef.V2
+Directory = str | os.PathLike[str]
 
 
-def latest_checkpoint(
-    checkpoint_dir: str | os.PathLike[str], latest_filename: str | None = None
-) -> str | None:
+def latest_checkpoint(checkpoint_dir: Directory, latest_filename: str | None = None) -> str | None:
     """Return the path of the newest checkpoint that the state file names, if its files exist.
 
     None without a readable state file. None and an ERROR log line when neither a V2 index file nor
@@ -48,9 +46,7 @@ def latest_checkpoint(
     return None
 
 
-def get_checkpoint_state(
-    checkpoint_dir: str | os.PathLike[str], latest_filename: str | None = None
-) -> CheckpointState | None:
+def get_checkpoint_state(checkpoint_dir: Directory, latest_filename: str | None = None) -> Any:
     """Read the state file, with its relative paths joined to the directory.
 
     None when there is no such file; None and two WARNING log lines when it cannot be read or
@@ -60,7 +56,7 @@ def get_checkpoint_state(
     """
     directory = os.fspath(checkpoint_dir)
     state_file = _state_file(directory, latest_filename)
-    state = _tensorflow.message_class("tensorflow.CheckpointState")()
+    state = CheckpointState()
     try:
         if not tf.io.gfile.exists(state_file):
             return None
@@ -84,7 +80,7 @@ def generate_checkpoint_state_proto(
     all_model_checkpoint_paths: list[str] | None = None,
     all_model_checkpoint_timestamps: Sequence[float] | None = None,
     last_preserved_timestamp: float | None = None,
-) -> CheckpointState:
+) -> Any:
     """Make the message that the state file holds.
 
     The newest path is appended to the caller's list when it is not its last entry (INFO log line).
@@ -99,14 +95,12 @@ def generate_checkpoint_state_proto(
         tf.logging.info("%s is not in all_model_checkpoint_paths. Manually adding it.", newest)
         paths.append(newest)
     if times and len(times) != len(paths):
-        raise ValueError(
-            "Checkpoint timestamps, if provided, must match checkpoint paths "
-            f"(got paths {paths} and timestamps {times})"
-        )
+        text = "Checkpoint timestamps, if provided, must match checkpoint paths"
+        raise ValueError(f"{text} (got paths {paths} and timestamps {times})")
     if not os.path.isabs(save_dir):
         newest = _relative_to(save_dir, newest)
         paths[:] = [_relative_to(save_dir, path) for path in paths]
-    return _tensorflow.message_class("tensorflow.CheckpointState")(
+    return CheckpointState(
         model_checkpoint_path=newest,
         all_model_checkpoint_paths=paths,
         all_model_checkpoint_timestamps=times,
@@ -128,19 +122,12 @@ def update_checkpoint_state(
 
     Rules: MTS-CKP-04, MTS-CKP-06.
     """
-    state = generate_checkpoint_state_proto(
-        save_dir,
-        model_checkpoint_path,
-        all_model_checkpoint_paths,
-        all_model_checkpoint_timestamps,
-        last_preserved_timestamp,
-    )
+    newest, paths, times = model_checkpoint_path, all_model_checkpoint_paths, all_model_checkpoint_timestamps
+    state = generate_checkpoint_state_proto(save_dir, newest, paths, times, last_preserved_timestamp)
     state_file = _state_file(save_dir, latest_filename)
     if state_file == state.model_checkpoint_path:
-        raise RuntimeError(
-            f"Save path '{model_checkpoint_path}' conflicts with path used for "
-            "checkpoint state.  Please use a different save path."
-        )
+        text = "conflicts with path used for checkpoint state.  Please use a different save path."
+        raise RuntimeError(f"Save path '{newest}' {text}")
     _replace_file(state_file, text_format.MessageToString(state))
 
 
@@ -169,7 +156,9 @@ def get_checkpoint_mtimes(checkpoint_prefixes: Iterable[str]) -> list[float]:
 
 
 def remove_checkpoint(
-    checkpoint_prefix: str, checkpoint_format_version: int = _V2, meta_graph_suffix: str = "meta"
+    checkpoint_prefix: str,
+    checkpoint_format_version: int = tf.train.SaverDef.V2,
+    meta_graph_suffix: str = "meta",
 ) -> None:
     """Delete a checkpoint's files: the meta graph, then the index, then the data.
 
@@ -178,7 +167,7 @@ def remove_checkpoint(
     Rules: MTS-CKP-07. Quirks: Q-33.
     """
     patterns = [meta_graph_filename(checkpoint_prefix, meta_graph_suffix)]
-    if checkpoint_format_version == _V2:
+    if checkpoint_format_version == tf.train.SaverDef.V2:
         patterns += [checkpoint_prefix + ".index", checkpoint_prefix + ".data-?????-of-?????"]
     else:
         patterns.append(checkpoint_prefix)
@@ -189,8 +178,7 @@ def remove_checkpoint(
 
 def meta_graph_filename(checkpoint_filename: str, meta_graph_suffix: str = "meta") -> str:
     """Name the meta graph file of a checkpoint; a V1 shard suffix is not part of the name."""
-    unsharded = re.sub(r"-[\d\?]+-of-\d+$", "", checkpoint_filename)
-    return f"{unsharded}.{meta_graph_suffix}"
+    return re.sub(r"-[\d\?]+-of-\d+$", "", checkpoint_filename) + "." + meta_graph_suffix
 
 
 def _state_file(directory: str, latest_filename: str | None) -> str:
@@ -205,11 +193,8 @@ def _delete_if_there(path: str) -> None:
     try:
         tf.io.gfile.remove(path)
     except tf.errors.NotFoundError:
-        tf.logging.warning(
-            "Hit NotFoundError when deleting '%s', possibly because another "
-            "process/thread is also deleting/moving the same file",
-            path,
-        )
+        text = "possibly because another process/thread is also deleting/moving the same file"
+        tf.logging.warning("Hit NotFoundError when deleting '%s', " + text, path)
 
 
 def _replace_file(path: str, text: str) -> None:

@@ -1,7 +1,8 @@
 """Where name-based savers meet object-based checkpoints (`tf.train.Checkpoint`).
 
-Responsible for reading the names inside an object-based checkpoint and for pointing saveables at
-them. Not responsible for object-based saving as such: that is TensorFlow's.
+Responsible for reading the names inside an object-based checkpoint, for pointing saveables at
+them, and for what a failed restore by name tells the user. Not responsible for object-based saving as
+such: that is TensorFlow's.
 
 Source: tensorflow/python/training/saver.py
 """
@@ -14,7 +15,7 @@ import tensorflow.compat.v1 as tf
 from tensorflow.compat.v2.train import TrackableView
 
 from monitored import _tensorflow
-from monitored.saveables import SaveSpec, Variable, escaped, saveables_of
+from monitored.saveables import Variable, escaped, saveables_of
 
 RESTORED_BY_NAME = (
     "Restoring an object-based checkpoint using a name-based saver. This may be somewhat fragile, "
@@ -80,39 +81,29 @@ def saveables_under_object_keys(var_list: Any, keys: dict[str, str]) -> list[Any
 
 
 def saveables_of_checkpoint(checkpoint: Any) -> list[Any]:
-    """Return what a `tf.train.Checkpoint` saves: its objects' values and the graph of its objects.
+    """Return what a `tf.train.Checkpoint` saves, as it is now: what it tracks later is not saved.
 
-    The objects are taken as they are now: what it tracks later is not saved.
+    That is its objects' values and a description of its objects. Where TensorFlow's own list of
+    them is missing, it is the values of variables alone, under the same keys.
     """
     found = _tensorflow.object_graph_saveables(checkpoint)
-    return _saveables_of_variables(checkpoint) if found is None else found
-
-
-class _ObjectGraphSaveable:
-    """The description of a checkpoint's objects: written into each checkpoint, never restored."""
-
-    def __init__(self, objects: Any) -> None:
-        with tf.device("/cpu:0"):
-            self.op = tf.constant(objects.SerializeToString(), dtype=tf.string)
-        self.name, self.specs = _OBJECT_GRAPH, [SaveSpec(self.op, "", _OBJECT_GRAPH)]
-        self.restore = lambda tensors, shapes: tf.no_op()
-
-
-def _saveables_of_variables(checkpoint: Any) -> list[Any]:
+    if found is not None:
+        return found
     view = TrackableView(checkpoint)
-    found = view.descendants()
-    numbers = {id(item): number for number, item in enumerate(found)}
     paths = {id(checkpoint): ""}
-    objects = _tensorflow.message_class("tensorflow.TrackableObjectGraph")()
-    variables: dict[str, Any] = {}
-    for item in found:
-        node = objects.nodes.add()
+    variables = {}
+    for item in view.descendants():
         for name, child in view.children(item).items():
-            node.children.add(node_id=numbers[id(child)], local_name=name)
             paths.setdefault(id(child), f"{paths[id(item)]}{escaped(name)}/")
         if isinstance(item, Variable):
-            key = f"{paths[id(item)]}.ATTRIBUTES/VARIABLE_VALUE"
-            name = item.op.name
-            node.attributes.add(name="VARIABLE_VALUE", full_name=name, checkpoint_key=key)
-            variables[key] = item
-    return [*saveables_of(variables), _ObjectGraphSaveable(objects)]
+            variables[f"{paths[id(item)]}.ATTRIBUTES/VARIABLE_VALUE"] = item
+    return saveables_of(variables)
+
+
+def explained(error: tf.errors.OpError, cause: str) -> tf.errors.OpError:
+    """Return an error of the same type that says what a failed restore most likely means."""
+    message = (
+        f"Restoring from checkpoint failed. This is most likely due to {cause} from the checkpoint. Please "
+        "ensure that you have not altered the graph expected based on the checkpoint. Original error:"
+    )
+    return type(error)(error.node_def, error.op, f"{message}\n\n{error.message}")

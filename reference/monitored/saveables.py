@@ -90,6 +90,12 @@ def saveables_of(var_list: Any) -> list[Any]:
     return saveables
 
 
+def everything_saveable() -> list[Any]:
+    """Return what a saver saves unless told: the global variables and the saveable objects."""
+    keys = tf.GraphKeys
+    return [*tf.get_collection(keys.GLOBAL_VARIABLES), *tf.get_collection(keys.SAVEABLE_OBJECTS)]
+
+
 def is_partitioned(item: Any) -> bool:
     """Whether an item is a partitioned variable: parts, and a value that concatenates them."""
     return hasattr(item, "as_tensor") and hasattr(item, "_get_variable_list")

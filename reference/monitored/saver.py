@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import math
 import os
-import re
 import time
 from typing import Any
 
@@ -20,10 +19,11 @@ import tensorflow.compat.v1 as tf
 
 from monitored import _tensorflow, checkpoint_state, object_checkpoint, retention
 from monitored.global_step import global_step as read_global_step
-from monitored.saver_ops import SaverOps
+from monitored.object_checkpoint import explained
+from monitored.saveables import everything_saveable
+from monitored.saver_ops import SaverOps, add_scope, check, refuse_eager_mode, warn_of_v1, without_scope
 
 _V2: int = tf.train.SaverDef.V2
-_TENSOR_NAMES = ("filename_tensor_name", "save_tensor_name", "restore_op_name")
 
 
 class Saver:
@@ -59,11 +59,9 @@ class Saver:
         those it names are used, and ``name`` is the scope they were imported under.
         """
         if defer_build and var_list:
-            raise ValueError(
-                "If `var_list` is provided then build cannot be deferred. "
-                "Either set defer_build=False or var_list=None."
-            )
-        _refuse_eager_mode(var_list)
+            text = "Either set defer_build=False or var_list=None."
+            raise ValueError(f"If `var_list` is provided then build cannot be deferred. {text}")
+        refuse_eager_mode(var_list)
         self._var_list, self._allow_empty = var_list, allow_empty
         self._reshape, self._sharded = reshape, sharded
         self._restore_sequentially = restore_sequentially
@@ -72,7 +70,8 @@ class Saver:
         self._name, self._filename, self._builder = name, filename, builder
         self._pad_step_number, self._save_relative_paths = pad_step_number, save_relative_paths
         self.saver_def, self._write_version = saver_def, write_version
-        self._is_built, self._is_empty = False, None
+        self._is_built = False
+        self._is_empty: bool | None = None
         self._last_checkpoints: list[retention.SavedCheckpoint] = []
         self._checkpoints_to_be_deleted: list[retention.SavedCheckpoint] = []
         self._next_checkpoint_time = math.inf
@@ -80,7 +79,7 @@ class Saver:
         if not defer_build:
             self.build()
         if self.saver_def:
-            self._check_saver_def()
+            check(self.saver_def)
             self._write_version = self.saver_def.version
 
     def build(self) -> None:
@@ -95,8 +94,8 @@ class Saver:
             if self._is_empty:
                 return
         elif self._name:
-            _add_scope(self.saver_def, self._name)
-        self._check_saver_def()
+            add_scope(self.saver_def, self._name)
+        check(self.saver_def)
         period = self.saver_def.keep_checkpoint_every_n_hours * 3600
         self._next_checkpoint_time = time.time() + period
 
@@ -127,14 +126,14 @@ class Saver:
             raise RuntimeError("`build()` should be called before save if defer_build==True")
         state_name = "checkpoint" if latest_filename is None else latest_filename
         if self._write_version != _V2:
-            _warn_of_v1()
+            warn_of_v1()
         if os.path.split(state_name)[0]:
             raise ValueError("'latest_filename' must not contain path components")
         save_path = tf.compat.as_str(save_path)
         target = self._numbered_path(sess, save_path, global_step, state_name)
         if not _tensorflow.is_session(sess):
             raise TypeError(f"'sess' must be a Session; {sess}")
-        written = None
+        written: str | None = None
         if not self._is_empty:
             directory = os.path.dirname(save_path)
             try:
@@ -146,15 +145,13 @@ class Saver:
             except (tf.errors.FailedPreconditionError, tf.errors.NotFoundError):
                 if tf.io.gfile.isdir(directory):
                     raise
-                raise ValueError(  # noqa: B904 - the chaining that TensorFlow shows
-                    f"Parent directory of {save_path} doesn't exist, can't save."
-                )
+                text = f"Parent directory of {save_path} doesn't exist, can't save."
+                raise ValueError(text)  # noqa: B904 - chained as TensorFlow does
         if write_meta_graph:
             with sess.graph.as_default():
+                meta_file = checkpoint_state.meta_graph_filename(target, meta_graph_suffix)
                 self.export_meta_graph(
-                    checkpoint_state.meta_graph_filename(target, meta_graph_suffix),
-                    strip_default_attrs=strip_default_attrs,
-                    save_debug_info=save_debug_info,
+                    meta_file, strip_default_attrs=strip_default_attrs, save_debug_info=save_debug_info
                 )
         return written
 
@@ -183,9 +180,8 @@ class Saver:
         except tf.errors.NotFoundError as error:
             self._restore_by_object_keys(sess, save_path, error)
         except tf.errors.InvalidArgumentError as error:
-            raise _explained(  # noqa: B904 - the chaining that TensorFlow shows
-                error, "a mismatch between the current graph and the graph"
-            )
+            cause = "a mismatch between the current graph and the graph"
+            raise explained(error, cause)  # noqa: B904 - chained as TensorFlow does
 
     @property
     def last_checkpoints(self) -> list[str]:
@@ -200,7 +196,7 @@ class Saver:
         assert isinstance(last_checkpoints, list)
         self._last_checkpoints = [(path, math.inf) for path in last_checkpoints]
 
-    def set_last_checkpoints_with_time(self, last_checkpoints_with_time: list[tuple[str, float]]) -> None:
+    def set_last_checkpoints_with_time(self, last_checkpoints_with_time: list[Any]) -> None:
         """Replace the list of checkpoints by (path, seconds since the epoch), oldest first."""
         assert isinstance(last_checkpoints_with_time, list)
         self._last_checkpoints = last_checkpoints_with_time
@@ -227,14 +223,7 @@ class Saver:
         """Return the SaverDef with a scope removed from its names; None if one is outside it."""
         if export_scope is None:
             return self.saver_def
-        stripped = tf.train.SaverDef()
-        stripped.CopyFrom(self.saver_def)
-        for field in _TENSOR_NAMES:
-            name = getattr(self.saver_def, field)
-            if not name.startswith(export_scope):
-                return None
-            setattr(stripped, field, re.sub(rf"^{export_scope.rstrip('/')}/+", "", name))
-        return stripped
+        return without_scope(self.saver_def, export_scope)
 
     @staticmethod
     def from_proto(saver_def: Any, import_scope: str | None = None) -> Saver:
@@ -253,22 +242,14 @@ class Saver:
         save_debug_info: bool = False,
     ) -> Any:
         """Return the default graph as MetaGraphDef with this saver in it, and write it if named."""
-        return tf.train.export_meta_graph(
-            filename=filename,
-            graph_def=tf.get_default_graph().as_graph_def(add_shapes=True),
-            saver_def=self.saver_def,
-            collection_list=collection_list,
-            as_text=as_text,
-            export_scope=export_scope,
-            clear_devices=clear_devices,
-            clear_extraneous_savers=clear_extraneous_savers,
-            strip_default_attrs=strip_default_attrs,
-            save_debug_info=save_debug_info,
-        )
+        graph_def = tf.get_default_graph().as_graph_def(add_shapes=True)
+        what = (filename, None, graph_def, self.saver_def, collection_list, as_text, None, export_scope)
+        how = (clear_devices, clear_extraneous_savers, strip_default_attrs, save_debug_info)
+        return tf.train.export_meta_graph(*what, *how)
 
     def _build_ops(self) -> None:
         if self._var_list is None:
-            self._var_list = _everything_saveable()
+            self._var_list = everything_saveable()
         self._is_empty = not self._var_list
         if self._is_empty:
             if not self._allow_empty:
@@ -286,19 +267,11 @@ class Saver:
             filename=self._filename,
         )
 
-    def _check_saver_def(self) -> None:
-        if not isinstance(self.saver_def, tf.train.SaverDef):
-            raise ValueError(f"saver_def must be a saver_pb2.SaverDef: {self.saver_def}")
-        for field in ("save_tensor_name", "restore_op_name"):
-            if not getattr(self.saver_def, field):
-                raise ValueError(f"saver_def must specify the {field}: {self.saver_def}")
-
     def _numbered_path(self, sess: Any, save_path: str, step: Any, state_name: str) -> str:
         if step is None:
             if os.path.basename(save_path) == state_name and not self._sharded:
-                raise ValueError(
-                    f"'latest_filename' collides with 'save_path': '{state_name}' and '{save_path}'"
-                )
+                names = f"'{state_name}' and '{save_path}'"
+                raise ValueError(f"'latest_filename' collides with 'save_path': {names}")
             return save_path
         if not isinstance(step, tf.compat.integral_types):
             step = read_global_step(sess, step)
@@ -329,15 +302,14 @@ class Saver:
         except Exception as error:
             tf.logging.warning("Ignoring: %s", str(error))
 
-    def _restore_by_object_keys(self, sess: Any, save_path: str, error: tf.errors.NotFoundError) -> None:
+    def _restore_by_object_keys(self, sess: Any, save_path: str, error: tf.errors.OpError) -> None:
         try:
             keys = object_checkpoint.keys_by_variable_name(save_path)
         except tf.errors.NotFoundError:
-            raise _explained(  # noqa: B904 - the chaining that TensorFlow shows
-                error, "a Variable name or other graph key that is missing"
-            )
+            cause = "a Variable name or other graph key that is missing"
+            raise explained(error, cause)  # noqa: B904 - chained as TensorFlow does
         tf.logging.warning(object_checkpoint.RESTORED_BY_NAME)
-        var_list = _everything_saveable() if self._var_list is None else self._var_list
+        var_list = everything_saveable() if self._var_list is None else self._var_list
         saveables = object_checkpoint.saveables_under_object_keys(var_list, keys)
         if self._object_restore_saver is None:
             self._object_restore_saver = Saver(saveables)
@@ -353,10 +325,8 @@ def saver_or_default() -> Any:
     """
     savers = tf.get_collection(tf.GraphKeys.SAVERS)
     if len(savers) > 1:
-        raise RuntimeError(
-            f"More than one item in collection {tf.GraphKeys.SAVERS}. "
-            "Please indicate which one to use by passing it to the constructor."
-        )
+        text = "Please indicate which one to use by passing it to the constructor."
+        raise RuntimeError(f"More than one item in collection {tf.GraphKeys.SAVERS}. {text}")
     if savers:
         return savers[0]
     saver = Saver(sharded=True, allow_empty=True)
@@ -374,49 +344,3 @@ def saver_for_checkpoint_object(checkpoint: Any) -> Saver:
 
 def _relative_to(directory: str, path: str) -> str:
     return os.path.relpath(path, directory) if os.path.isabs(path) else path
-
-
-def _everything_saveable() -> list[Any]:
-    keys = tf.GraphKeys
-    return [*tf.get_collection(keys.GLOBAL_VARIABLES), *tf.get_collection(keys.SAVEABLE_OBJECTS)]
-
-
-def _add_scope(saver_def: Any, scope: str) -> None:
-    for field in _TENSOR_NAMES:
-        setattr(saver_def, field, f"{scope.rstrip('/')}/{getattr(saver_def, field)}")
-
-
-def _refuse_eager_mode(var_list: Any) -> None:
-    if not tf.executing_eagerly():
-        return
-    tf.logging.warning(
-        "Saver is deprecated, please switch to tf.train.Checkpoint or tf.keras.Model.save_weights "
-        "for training checkpoints. When executing eagerly variables do not necessarily have "
-        "unique names, and so the variable.name-based lookups Saver performs are error-prone."
-    )
-    if var_list is None:
-        raise RuntimeError(
-            "When eager execution is enabled, `var_list` must specify a list or dict of variables to save"
-        )
-    raise RuntimeError("Saver works on graphs: use tf.train.Checkpoint when executing eagerly.")
-
-
-def _warn_of_v1() -> None:
-    for line in (
-        "*******************************************************",
-        "TensorFlow's V1 checkpoint format has been deprecated.",
-        "Consider switching to the more efficient V2 format:",
-        "   `tf.train.Saver(write_version=tf.train.SaverDef.V2)`",
-        "now on by default.",
-        "*******************************************************",
-    ):
-        tf.logging.warning(line)
-
-
-def _explained(error: tf.errors.OpError, cause: str) -> tf.errors.OpError:
-    message = (
-        f"Restoring from checkpoint failed. This is most likely due to {cause} from the "
-        "checkpoint. Please ensure that you have not altered the graph expected based on the "
-        f"checkpoint. Original error:\n\n{error.message}"
-    )
-    return type(error)(error.node_def, error.op, message)

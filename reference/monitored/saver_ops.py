@@ -1,7 +1,8 @@
 """The graph side of a saver: the ops that write and read checkpoints.
 
-Responsible for save and restore ops, sharded by device or not, in the V2 and V1 formats. Not
-responsible for what is saved (``saveables.py``) or for when, where and how many (``saver.py``).
+Responsible for save and restore ops, sharded by device or not, in the V2 and V1 formats, and for
+the SaverDef that names them. Not responsible for what is saved (``saveables.py``) or for when, where and
+how many (``saver.py``).
 
 Source: tensorflow/python/training/saver.py
 """
@@ -9,6 +10,7 @@ Source: tensorflow/python/training/saver.py
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -17,6 +19,8 @@ import tensorflow.compat.v1 as tf
 from monitored import saveables as saveables_lib
 
 _V1, _V2 = tf.train.SaverDef.V1, tf.train.SaverDef.V2
+
+_NAMES = ("filename_tensor_name", "save_tensor_name", "restore_op_name")
 
 Shards = Sequence[tuple[str, Sequence[Any]]]
 
@@ -91,6 +95,59 @@ class SaverOps:
                 )
                 with tf.control_dependencies([merge]):
                     return tf.identity(prefix)
+
+
+def check(saver_def: Any) -> None:
+    """Refuse with ValueError what is no SaverDef, or one that does not name its ops."""
+    if not isinstance(saver_def, tf.train.SaverDef):
+        raise ValueError(f"saver_def must be a saver_pb2.SaverDef: {saver_def}")
+    for field in _NAMES[1:]:
+        if not getattr(saver_def, field):
+            raise ValueError(f"saver_def must specify the {field}: {saver_def}")
+
+
+def add_scope(saver_def: Any, scope: str) -> None:
+    """Change a SaverDef so that it names the ops as imported under a name scope."""
+    for field in _NAMES:
+        setattr(saver_def, field, f"{scope.rstrip('/')}/{getattr(saver_def, field)}")
+
+
+def without_scope(saver_def: Any, scope: str) -> Any:
+    """Return a SaverDef that names the ops as exported from a name scope; None if one is outside."""
+    stripped = tf.train.SaverDef()
+    stripped.CopyFrom(saver_def)
+    for field in _NAMES:
+        name = getattr(saver_def, field)
+        if not name.startswith(scope):
+            return None
+        setattr(stripped, field, re.sub(rf"^{scope.rstrip('/')}/+", "", name))
+    return stripped
+
+
+def refuse_eager_mode(var_list: Any) -> None:
+    """Raise RuntimeError, after TensorFlow's warning, when there is no graph to build in."""
+    if not tf.executing_eagerly():
+        return
+    tf.logging.warning(
+        "Saver is deprecated, please switch to tf.train.Checkpoint or tf.keras.Model.save_weights "
+        "for training checkpoints. When executing eagerly variables do not necessarily have "
+        "unique names, and so the variable.name-based lookups Saver performs are error-prone."
+    )
+    if var_list is None:
+        text = "When eager execution is enabled, `var_list` must specify"
+        raise RuntimeError(f"{text} a list or dict of variables to save")
+    raise RuntimeError("Saver works on graphs: use tf.train.Checkpoint when executing eagerly.")
+
+
+def warn_of_v1() -> None:
+    """Log that the format is outdated."""
+    stars = 55 * "*"
+    tf.logging.warning(stars)
+    tf.logging.warning("TensorFlow's V1 checkpoint format has been deprecated.")
+    tf.logging.warning("Consider switching to the more efficient V2 format:")
+    tf.logging.warning("   `tf.train.Saver(write_version=tf.train.SaverDef.V2)`")
+    tf.logging.warning("now on by default.")
+    tf.logging.warning(stars)
 
 
 def _temporary_prefix(prefix: Any) -> Any:
