@@ -11,36 +11,37 @@ import monitored
 ROOT = Path(__file__).resolve().parent.parent
 REFERENCE = ROOT / "reference" / "monitored"
 RULES = ROOT / "docs" / "rules.md"
+RULE_RANGE = re.compile(r"\b(MTS-[A-Z]+-)(\d\d) to \1(\d\d)\b")
 RULE_ID = re.compile(r"\b(?:MTS-[A-Z]+-\d\d|Q-\d\d)\b")
 
-NO_CODE = {
-    "MTS-ARG-13": "out of scope: the reference has no distribute coordinator",
-}
+NO_CODE = {"MTS-ARG-13": "out of scope: the reference has no distribute coordinator"}
 """Rules without an anchor in the reference, each with the reason."""
 
-NO_TEST = {
-    "MTS-ARG-13": "out of scope: the reference has no distribute coordinator",
-}
+NO_TEST = {"MTS-ARG-13": "out of scope: the reference has no distribute coordinator"}
 """Rules that no test names, each with the reason."""
 
 
 def sources(*folders):
-    return {
-        p: p.read_text(encoding="utf-8") for f in folders for p in sorted((ROOT / f).rglob("*.py"))
-    }
+    return {p: p.read_text(encoding="utf-8") for f in folders for p in sorted((ROOT / f).rglob("*.py"))}
 
 
 def defined(text):
     return re.findall(r"^- \*\*((?:MTS|Q)-[A-Z0-9-]+)\*\* ", text, flags=re.MULTILINE)
 
 
-def cited(folders):
-    return {
-        rule
-        for path, text in sources(*folders).items()
-        if path != Path(__file__)
-        for rule in RULE_ID.findall(text)
+def ids_in(text):
+    """Every rule id in a text, those of a range such as MTS-CKH-01 to MTS-CKH-08 one by one."""
+    text = " ".join(text.split())  # a docstring may break the line inside a range
+    return set(RULE_ID.findall(text)) | {
+        f"{chapter}{number:02}"
+        for chapter, first, last in RULE_RANGE.findall(text)
+        for number in range(int(first), int(last) + 1)
     }
+
+
+def cited(folders):
+    here = Path(__file__)
+    return {rule for path, text in sources(*folders).items() if path != here for rule in ids_in(text)}
 
 
 def public_nodes(tree, prefix=""):
@@ -53,14 +54,10 @@ def public_nodes(tree, prefix=""):
 
 
 def is_overload(node):
-    return any(
-        "overload" in ast.unparse(d) or ".setter" in ast.unparse(d) for d in node.decorator_list
-    )
+    return any("overload" in ast.unparse(d) or ".setter" in ast.unparse(d) for d in node.decorator_list)
 
 
-@pytest.mark.parametrize(
-    "path", sorted(REFERENCE.rglob("*.py")), ids=lambda p: str(p.relative_to(REFERENCE))
-)
+@pytest.mark.parametrize("path", sorted(REFERENCE.rglob("*.py")), ids=lambda p: str(p.relative_to(REFERENCE)))
 def test_everything_public_is_documented_and_typed(path):
     tree = ast.parse(path.read_text(encoding="utf-8"))
     missing = [] if ast.get_docstring(tree) else ["the module's docstring"]
@@ -86,6 +83,15 @@ def test_every_public_name_has_a_docstring_of_its_own():
         assert value.__doc__, name
         if isinstance(value, type):
             assert "__doc__" in vars(value), name
+
+
+def test_ranges_of_rules_are_read():
+    assert ids_in("Rules: MTS-CKH-08 to\n    MTS-CKH-10, Q-04.") == {
+        "MTS-CKH-08",
+        "MTS-CKH-09",
+        "MTS-CKH-10",
+        "Q-04",
+    }
 
 
 def test_rule_ids_are_unique():

@@ -16,9 +16,7 @@ SKIPPED = {".git", ".tox", ".venv", "build", "dist", "__pycache__"}
 
 # Spelled in parts, so that this file does not contain them.
 MACHINE_PATHS = re.compile(
-    "|".join(
-        [r"\bsha" + "red/", r"(?<![\w.])/wo" + "rk/", r"/ro" + "ot/", r"(?<![\w.])/ho" + "me/"]
-    )
+    "|".join([r"\bsha" + "red/", r"(?<![\w.])/wo" + "rk/", r"/ro" + "ot/", r"(?<![\w.])/ho" + "me/"])
 )
 
 
@@ -26,9 +24,7 @@ def files():
     for path in sorted(ROOT.rglob("*")):
         parts = path.relative_to(ROOT).parts
         hidden = any(
-            p in SKIPPED
-            or (p.startswith(".") and p not in (".ci", ".gitignore"))
-            or p.endswith(".egg-info")
+            p in SKIPPED or (p.startswith(".") and p not in (".ci", ".gitignore")) or p.endswith(".egg-info")
             for p in parts
         )
         if path.is_file() and not hidden:
@@ -66,11 +62,7 @@ def long_sleeps(source):
         if not (isinstance(node, ast.Call) and ast.unparse(node.func) in ("time.sleep", "sleep")):
             continue
         argument = node.args[0]
-        secs = (
-            known.get(argument.id)
-            if isinstance(argument, ast.Name)
-            else getattr(argument, "value", None)
-        )
+        secs = known.get(argument.id) if isinstance(argument, ast.Name) else getattr(argument, "value", None)
         if not isinstance(secs, int | float) or secs > LONGEST_SLEEP_SECS:
             yield f"line {node.lineno}: {ast.unparse(node)}"
 
