@@ -160,9 +160,7 @@ def violations() -> list[str]:
 
 def tensorflow_sizes(package: Path) -> dict[str, int]:
     """Code lines of TensorFlow's modules for the same surface."""
-    return {
-        name: count(package / "python" / name, names) for name, names in TENSORFLOW_MODULES.items()
-    }
+    return {name: count(package / "python" / name, names) for name, names in TENSORFLOW_MODULES.items()}
 
 
 def table() -> list[str]:
@@ -184,8 +182,7 @@ def table() -> list[str]:
     sizes = [function.lines for path in reference_modules() for function in functions(path)]
     if sizes:
         lines.append(
-            f"functions: {len(sizes)}, median {statistics.median(sizes):g} code lines,"
-            f" longest {max(sizes)}"
+            f"functions: {len(sizes)}, median {statistics.median(sizes):g} code lines, longest {max(sizes)}"
         )
     return lines
 
