@@ -70,7 +70,10 @@ def _subject(config: Any) -> str:
 def harness(pytestconfig: Any) -> Any:
     from conformance.harness import Harness
 
-    made = Harness(_oracle(pytestconfig), _subject(pytestconfig))
+    try:
+        made = Harness(_oracle(pytestconfig), _subject(pytestconfig))
+    except Exception as error:
+        pytest.exit(f"cannot load what is compared: {error!r}", pytest.ExitCode.USAGE_ERROR)
     pytestconfig.stash[_HARNESS] = made
     return made
 

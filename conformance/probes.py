@@ -76,18 +76,16 @@ def state_file(path: str, describer: Describer) -> List[str]:
 
 def checkpoint_variables(prefix: str) -> Json:
     """Return a checkpoint's variables: name to type, shape and value."""
+    variables = {}
     try:
         reader = tf.train.NewCheckpointReader(prefix)
-    except (tf.errors.OpError, RuntimeError, ValueError) as error:
-        return {"unreadable": type(error).__name__}
-    variables = {}
-    shapes = reader.get_variable_to_shape_map()
-    for name in sorted(shapes):
-        if name == "_CHECKPOINTABLE_OBJECT_GRAPH":
-            variables[name] = "present"
-            continue
-        value = reader.get_tensor(name)
-        variables[name] = Describer().describe(value)
+        for name in sorted(reader.get_variable_to_shape_map()):
+            if name == "_CHECKPOINTABLE_OBJECT_GRAPH":
+                variables[name] = "present"
+            else:
+                variables[name] = Describer().describe(reader.get_tensor(name))
+    except Exception as error:  # damaged on purpose; the reader raises many types
+        variables["unreadable"] = type(error).__name__
     return variables
 
 

@@ -19,7 +19,7 @@ import numpy as np
 
 from conformance import probes
 from conformance.recorder import Recorder
-from conformance.trace import Event, is_deprecation, tf
+from conformance.trace import Event, is_of_the_run, tf
 
 _real_sleep = time.sleep
 _real_monotonic = time.monotonic
@@ -65,7 +65,7 @@ class _LogCapture(logging.Handler):
 
     def emit(self, record: Any) -> None:
         text = record.getMessage()
-        if not is_deprecation(text):
+        if is_of_the_run(text):
             self._record.log(record.levelname, text, bool(record.exc_info))
 
 

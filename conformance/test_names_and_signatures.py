@@ -67,7 +67,7 @@ def test_exists_and_is_called_the_same(harness, name):
     if issubclass(oracle, tuple) if inspect.isclass(oracle) else False:
         # Built-in constructors show their fields, and their defaults, in another way.
         assert subject._fields == oracle._fields
-        assert described(subject.__new__) == described(oracle.__new__)
+        assert described(subject.__new__)[1:] == described(oracle.__new__)[1:]
     elif inspect.isclass(oracle):
         # A constructor without a signature of its own is object's or a builtin exception's.
         own = "__init__" in vars(oracle) or "__init__" in vars(subject)
@@ -101,7 +101,7 @@ def test_bases_are_the_public_ones(harness, name):
     public = {*NAMES, *dir(__builtins__), "Thread", "ABC"}
 
     def bases(cls):
-        return {base.__name__ for base in cls.__mro__[1:] if base.__name__ in public}
+        return {base.__name__ for base in cls.__mro__ if base.__name__ in public}
 
     assert bases(oracle) - {"ABC"} <= bases(subject)
 

@@ -68,12 +68,23 @@ NORMALISATIONS: Tuple[Normalisation, ...] = (
         r'name: "[^"]*"\nop: "[^"]*"\n(?:(?:input|attr|device)[^\n]*\n(?:  [^\n]*\n|\}\n)*)*',
         "<operation>",
     ),
+    Normalisation(
+        "the runtime puts the failing node and Python's stack around the kernel's message",
+        r"(?s)Graph execution error:\s*|Detected at node .*?Node: '[^']*'\n"
+        r"|\n+Original stack trace for .*\Z",
+        "",
+    ),
+    Normalisation("nodes in kernel messages", r"\s*\[\[\{*[^\]]*\]\]|\{\{node [^}]*\}\}", ""),
+    Normalisation("the runtime counts resources over the process", r"'_\d+_(\w+)'", r"'\1'"),
     Normalisation("wall time in event file names", r"tfevents\.\d+\.[^\s/\"']+", "tfevents.<time>"),
 )
 _COMPILED = [(re.compile(rule.pattern), rule.replacement) for rule in NORMALISATIONS]
 # TensorFlow warns once a process and function that something is deprecated, with paths of its own
-# files; the reference has no deprecated functions of its own.
-_DEPRECATION = re.compile(r"^From .*: .* is deprecated|\(from .*\) is deprecated", re.DOTALL)
+# files; the reference has no deprecated functions of its own. It complains of unused tensors when
+# the garbage collector happens to find them.
+_NOT_OF_THE_RUN = re.compile(
+    r"^From .*: .* is deprecated|\(from .*\) is deprecated|Object was never used", re.DOTALL
+)
 
 
 def normalise_text(text: str, places: Tuple[Tuple[str, str], ...] = ()) -> str:
@@ -85,9 +96,9 @@ def normalise_text(text: str, places: Tuple[Tuple[str, str], ...] = ()) -> str:
     return text
 
 
-def is_deprecation(text: str) -> bool:
-    """Whether a log line is TensorFlow's once-a-process remark about a deprecated function."""
-    return bool(_DEPRECATION.search(text))
+def is_of_the_run(text: str) -> bool:
+    """Whether a log line belongs to the run, not to the process or its garbage collector."""
+    return not _NOT_OF_THE_RUN.search(text)
 
 
 class Describer:
@@ -168,7 +179,7 @@ class Describer:
         described = {"type": type(error).__name__, "bases": _public_bases(error)}
         if isinstance(error, tf.errors.OpError):
             described["code"] = error.error_code
-            described["message"] = self.text(_first_line(error.message))
+            described["message"] = _first_line(self.text(str(error.message)))
         else:
             described["args"] = [self.describe(argument) for argument in error.args]
             described["message"] = self.text(str(error))
@@ -178,13 +189,8 @@ class Describer:
         return described
 
 
-def _first_line(message: Any) -> str:
-    # The runtime puts its own heading and the node's traceback around the kernel's message.
-    lines = [line for line in str(message).split("\n") if line.strip()]
-    if lines and lines[0].startswith("Graph execution error"):
-        lines = lines[-1:]
-    first = lines[0] if lines else ""
-    return re.sub(r"\{\{node [^}]*\}\}|\[\[.*?\]\]", "", first).strip()
+def _first_line(message: str) -> str:
+    return next((line.strip() for line in message.split("\n") if line.strip()), "")
 
 
 def _public_bases(error: BaseException) -> List[str]:

@@ -1,0 +1,256 @@
+"""Queue runners: threads, ends, failures (MTS-QR)."""
+
+import threading
+
+import numpy as np
+import pytest
+
+from conformance.harness import conforms
+from conformance.interpreter import make_error
+from conformance.trace import tf
+
+KINDS = pytest.mark.parametrize("kind", ("MonitoredSession", "SingularMonitoredSession"))
+
+
+def python_queue(function, name="q", capacity=10):
+    """A queue of floats and the op that enqueues what `function` returns."""
+    queue = tf.FIFOQueue(capacity, [tf.float32], shapes=[[]], name=name)
+    value = tf.py_func(function, [], tf.float32)
+    value.set_shape([])
+    return queue, queue.enqueue(value, name="put")
+
+
+def counting(count, error):
+    """A producer of 1, 2, ... `count`, that then raises `error`."""
+    numbers = iter(range(1, count + 1))
+
+    def produce():
+        for number in numbers:
+            return np.float32(number)
+        raise make_error(error, "no more")
+
+    return produce
+
+
+def runner_threads():
+    return sorted(t.name for t in threading.enumerate() if t.name.startswith("QueueRunner"))
+
+
+def bad_op():
+    return tf.check_numerics(tf.log(-1.0 * tf.ones([])), "bad")
+
+
+@KINDS
+@conforms("MTS-QR-01", "MTS-QR-02", "MTS-QR-03", "MTS-QR-05")
+def test_end_of_data(train, record, kind):
+    queue, enqueue = python_queue(counting(3, "StopIteration"))
+    train.add_queue_runner(train.QueueRunner(queue, [enqueue]))
+    dequeue = queue.dequeue()
+    hook = record.hook(
+        "A", after_create_session=lambda _, c: record("registered", len(c._registered_threads))
+    )
+
+    def block():
+        with record.session([hook], kind) as session:
+            while not session.should_stop():
+                record("value", session.run(dequeue))
+        return "left"
+
+    record.outcome("block", block)
+    record("threads", runner_threads())
+
+
+@KINDS
+@conforms("MTS-QR-03", "MTS-QR-06")
+def test_failing_producer(train, record, kind):
+    queue = tf.FIFOQueue(10, [tf.float32], shapes=[[]], name="q")
+    train.add_queue_runner(train.QueueRunner(queue, [queue.enqueue(bad_op(), name="put")]))
+    dequeue = queue.dequeue()
+
+    def block():
+        with record.session([record.hook("A", silent=True)], kind) as session:
+            while not session.should_stop():
+                record.outcome("run", session.run, dequeue)
+                break
+            record.coordinators[0].wait_for_stop(10)
+        return "left"
+
+    record.outcome("block", block)
+    record("threads", runner_threads())
+
+
+@KINDS
+@conforms("MTS-QR-03", "MTS-EXC-05", "MTS-EXC-04")
+def test_preempted_producer(train, record, kind):
+    queue = tf.FIFOQueue(10, [tf.float32], shapes=[[]], name="q")
+    enqueue, dequeue = queue.enqueue(1.0), queue.dequeue()
+    close = queue.close(cancel_pending_enqueues=True)
+    started = []
+
+    def start(session, coord):
+        started.append(1)
+        first = len(started) == 1
+
+        def produce():
+            if not first:
+                session.run(enqueue)
+                return
+            try:
+                raise make_error("AbortedError", "from the thread")
+            except tf.errors.AbortedError as error:
+                coord.request_stop(error)
+            session.run(close)
+
+        thread = threading.Thread(target=produce)
+        coord.register_thread(thread)
+        thread.start()
+
+    def block():
+        with record.session([record.hook("A", after_create_session=start)], kind) as session:
+            record("value", session.run(dequeue))
+        return "left"
+
+    record.outcome("block", block)
+
+
+@conforms("MTS-QR-02", "MTS-QR-03")
+def test_constructor(train, record):
+    queue = tf.FIFOQueue(2, [tf.float32], shapes=[[]], name="q")
+    enqueue = queue.enqueue(1.0, name="put")
+    make = train.QueueRunner
+    record.outcome("nothing", make)
+    record.outcome("no ops", make, queue)
+    record.outcome("empty ops", make, queue, [])
+    for types in (tf.errors.OutOfRangeError, (), (ValueError,), (tf.errors.OutOfRangeError, 5), "x"):
+        record.outcome(
+            "types", lambda: make(queue, [enqueue], queue_closed_exception_types=types).name
+        )
+    record.outcome("proto and ops", lambda: make(queue, [enqueue], queue_runner_def=object()))
+    runner = make(queue, [enqueue])
+    record("queue", runner.queue is queue)
+    record("name", runner.name)
+    record("ops", [op is enqueue for op in runner.enqueue_ops])
+    record("close", [runner.close_op, runner.cancel_op])
+    record("types", list(runner.queue_closed_exception_types))
+    record("raised", runner.exceptions_raised)
+    same = make(queue, [enqueue], close_op=enqueue, cancel_op=enqueue)
+    record("given ops", [same.close_op is enqueue, same.cancel_op is enqueue])
+
+
+@conforms("MTS-QR-02", "MTS-QR-04")
+def test_threads_of_a_runner(train, record):
+    queue = tf.FIFOQueue(2, [tf.float32], shapes=[[]], name="q")
+    enqueue = queue.enqueue(1.0, name="put")
+    runner = train.QueueRunner(queue, [enqueue, enqueue])
+    with tf.Session(config=record.config()) as session:
+        coordinator = train.Coordinator()
+        threads = runner.create_threads(session, coord=coordinator)
+        record("threads", [[t.name, t.daemon, t.is_alive()] for t in threads])
+        record("registered", len(coordinator._registered_threads))
+        record("again", len(runner.create_threads(session, coord=coordinator)))
+        with tf.Session(config=record.config()) as other:
+            record("other session", len(runner.create_threads(other)))
+            record("not daemons", [t.daemon for t in runner.create_threads(session, daemon=True)])
+
+
+@conforms("MTS-QR-07")
+def test_start_queue_runners(train, record):
+    queue = tf.FIFOQueue(2, [tf.float32], shapes=[[]], name="q")
+    enqueue = queue.enqueue(1.0, name="put")
+    start = train.start_queue_runners
+    record.outcome("no session", start)
+    record.outcome("not a session", start, 5)
+    with tf.Session(config=record.config()) as session:
+        record.outcome("empty", start, session)
+        train.add_queue_runner(train.QueueRunner(queue, [enqueue]))
+        record.outcome("not started", lambda: len(start(session, start=False)))
+        record.outcome("other collection", start, session, collection="none")
+        coordinator = train.Coordinator()
+        threads = start(session, coord=coordinator)
+        record("threads", sorted(t.name for t in threads))
+        coordinator.request_stop()
+        record.outcome("join", coordinator.join, threads)
+    monitored = record.session([])
+    record.outcome("monitored", start, monitored)
+    monitored.close()
+
+
+@conforms("MTS-QR-03")
+def test_without_a_coordinator(train, record):
+    queue = tf.FIFOQueue(10, [tf.float32], shapes=[[]], name="q")
+    runner = train.QueueRunner(queue, [queue.enqueue(bad_op(), name="put")])
+    hook = threading.excepthook
+    threading.excepthook = lambda arguments: record("in the thread", arguments.exc_type.__name__)
+    try:
+        with tf.Session(config=record.config()) as session:
+            threads = runner.create_threads(session, start=True, daemon=True)
+            for thread in threads:
+                thread.join(10)
+            record("threads", len(threads))
+            record("raised", [type(error).__name__ for error in runner.exceptions_raised])
+            lines = [text.split(":")[0] for text in record.logs()]
+            record("lines", lines)
+    finally:
+        threading.excepthook = hook
+
+
+@conforms("MTS-QR-01", "MTS-LIFE-04")
+def test_threads_of_a_failed_construction_stay(train, record):
+    queue = tf.FIFOQueue(1, [tf.float32], shapes=[[]], name="leak")
+    train.add_queue_runner(train.QueueRunner(queue, [queue.enqueue(1.0, name="put")]))
+
+    def fail(*_):
+        raise ValueError("from A")
+
+    record.outcome("make", record.session, [record.hook("A", after_create_session=fail)])
+    record("threads", runner_threads())
+
+
+@KINDS
+@conforms("MTS-QR-01", "MTS-QR-04")
+def test_a_runner_in_two_sessions(train, record, kind):
+    queue = tf.FIFOQueue(2, [tf.float32], shapes=[[]], name="q")
+    train.add_queue_runner(train.QueueRunner(queue, [queue.enqueue(1.0, name="put")]))
+    dequeue = queue.dequeue()
+    for _ in range(2):
+        session = record.session([record.hook("A")], kind)
+        record("value", session.run(dequeue))
+        record("threads", runner_threads())
+        session.close()
+        record("threads", runner_threads())
+
+
+@conforms("MTS-QR-05", "MTS-QR-06")
+def test_two_producers(train, record):
+    for errors in (("StopIteration", "StopIteration"), ("StopIteration", "ValueError")):
+        with record.graph():
+            queue, first = python_queue(counting(2, errors[0]))
+            value = tf.py_func(counting(2, errors[1]), [], tf.float32)
+            value.set_shape([])
+            train.add_queue_runner(train.QueueRunner(queue, [first, queue.enqueue(value)]))
+            dequeue = queue.dequeue()
+            values = []
+
+            def block():
+                with record.session([record.hook("A", silent=True)]) as session:
+                    while not session.should_stop():
+                        values.append(float(session.run(dequeue)))
+                return "left"
+
+            # Which values arrive before a failure is a race; how it ends is not.
+            record.outcome("block", block)
+            if errors[1] == "StopIteration":
+                record("values", sorted(values))
+
+
+@conforms("MTS-QR-02")
+def test_proto_round_trip(train, record):
+    queue = tf.FIFOQueue(2, [tf.float32], shapes=[[]], name="q")
+    runner = train.QueueRunner(queue, [queue.enqueue(1.0, name="put")])
+    proto = runner.to_proto()
+    record("proto", proto)
+    again = train.QueueRunner.from_proto(proto)
+    record("name", again.name)
+    record("ops", [op.name for op in again.enqueue_ops])
+    record("types", list(again.queue_closed_exception_types))
+    record("with scope", runner.to_proto(export_scope="other"))
