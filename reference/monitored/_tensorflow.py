@@ -4,8 +4,6 @@ Each function says why it is here and works without the private symbol too. Noth
 package imports from inside TensorFlow.
 """
 
-from __future__ import annotations
-
 import json
 from typing import Any
 
@@ -80,9 +78,7 @@ def object_graph_saveables(checkpoint: Any) -> list[Any] | None:
     if FORCE_FALLBACK:
         return None
     try:
-        from tensorflow.python.checkpoint.graph_view import (  # noqa: PLC0415 - feature test
-            ObjectGraphView,
-        )
+        from tensorflow.python.checkpoint.graph_view import ObjectGraphView  # noqa: PLC0415 - feature test
     except ImportError:
         return None
     saveables: list[Any] = ObjectGraphView(checkpoint).frozen_saveable_objects()

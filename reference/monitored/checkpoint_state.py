@@ -9,8 +9,6 @@ as TensorFlow does, so a directory with glob characters in its name saves but do
 Source: tensorflow/python/checkpoint/checkpoint_management.py
 """
 
-from __future__ import annotations
-
 import os
 import re
 import uuid
@@ -156,9 +154,7 @@ def get_checkpoint_mtimes(checkpoint_prefixes: Iterable[str]) -> list[float]:
 
 
 def remove_checkpoint(
-    checkpoint_prefix: str,
-    checkpoint_format_version: int = tf.train.SaverDef.V2,
-    meta_graph_suffix: str = "meta",
+    checkpoint_prefix: str, checkpoint_format_version: int = tf.train.SaverDef.V2, meta_graph_suffix: str = "meta"
 ) -> None:
     """Delete a checkpoint's files: the meta graph, then the index, then the data.
 

@@ -5,8 +5,6 @@ the threads do (`looper_thread.py`, `queue_runners.py`) nor for what a session m
 exception (`session_layers.py`).
 """
 
-from __future__ import annotations
-
 import contextlib
 import sys
 import threading

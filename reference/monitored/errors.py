@@ -3,8 +3,6 @@
 Nothing here raises or catches; `session_layers.py` and `monitored_session.py` do.
 """
 
-from __future__ import annotations
-
 from typing import Final
 
 import tensorflow.compat.v1 as tf
@@ -30,9 +28,7 @@ PREEMPTED_IN_CREATION: Final = (
     "connected worker or parameter server. A new session will be created. " + _REPEATED
 )
 PREEMPTED_IN_RUN: Final = "An error was raised. " + _REPLACED
-PREEMPTED_IN_STOP_CHECK: Final = (
-    "An error was raised while considering whether the session is complete. " + _REPLACED
-)
+PREEMPTED_IN_STOP_CHECK: Final = "An error was raised while considering whether the session is complete. " + _REPLACED
 PREEMPTED_IN_CLOSE: Final = (
     "An error occurred when attempting to close the session. This may be due to a preemption in a "
     "connected worker or parameter server. Error: %s"

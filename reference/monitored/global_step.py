@@ -6,8 +6,6 @@ Incrementing it is the training op's business. The read tensor lives in a graph 
 Source: tensorflow/python/training/training_util.py
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 import tensorflow.compat.v1 as tf
@@ -128,9 +126,7 @@ def global_step_read(graph: tf.Graph | None = None) -> Any:
 def _cached_reads(graph: tf.Graph) -> list[Any]:
     reads: list[Any] = graph.get_collection(_READ_COLLECTION)
     if len(reads) > 1:
-        raise RuntimeError(
-            f"There are multiple items in collection {_READ_COLLECTION}. There should be only one."
-        )
+        raise RuntimeError(f"There are multiple items in collection {_READ_COLLECTION}. There should be only one.")
     return reads
 
 

@@ -4,8 +4,6 @@ Responsible for when the repeated code runs. What it is, is the caller's `target
 `run_loop`; when to stop is the coordinator's (`coordinator.py`).
 """
 
-from __future__ import annotations
-
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
@@ -63,7 +61,7 @@ class LooperThread(threading.Thread):
         target: Callable[..., object],
         args: Iterable[Any] | None = None,
         kwargs: Mapping[str, Any] | None = None,
-    ) -> LooperThread:
+    ) -> "LooperThread":
         """Start a thread that calls `target(*args, **kwargs)` in rounds, and return it.
 
         Rules: MTS-LPR-01.

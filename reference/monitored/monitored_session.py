@@ -5,8 +5,6 @@ What happens inside `run` is `session_layers.py`; how a `tf.Session` comes to be
 `session_creator.py`.
 """
 
-from __future__ import annotations
-
 import functools
 import inspect
 from collections.abc import Callable
@@ -199,9 +197,7 @@ class SingularMonitoredSession(_MonitoredSession):
         stop_grace_period_secs: float = 120,
         checkpoint_filename_with_path: str | None = None,
     ) -> None:
-        session_creator = ChiefSessionCreator(
-            scaffold, master, config, checkpoint_dir, checkpoint_filename_with_path
-        )
+        session_creator = ChiefSessionCreator(scaffold, master, config, checkpoint_dir, checkpoint_filename_with_path)
         super().__init__(session_creator, hooks, False, stop_grace_period_secs)
 
     def raw_session(self) -> tf.Session | None:

@@ -7,8 +7,6 @@ such: that is TensorFlow's.
 Source: tensorflow/python/training/saver.py
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 import tensorflow.compat.v1 as tf
@@ -53,11 +51,7 @@ def keys_by_variable_name(prefix: str) -> dict[str, str]:
         with tf.Session(config=tf.ConfigProto(device_count={"GPU": 0})) as session:
             serialized = session.run(stored)
     objects = _tensorflow.message_class("tensorflow.TrackableObjectGraph").FromString(serialized)
-    return {
-        attribute.full_name: attribute.checkpoint_key
-        for node in objects.nodes
-        for attribute in node.attributes
-    }
+    return {attribute.full_name: attribute.checkpoint_key for node in objects.nodes for attribute in node.attributes}
 
 
 def saveables_under_object_keys(var_list: Any, keys: dict[str, str]) -> list[Any]:

@@ -4,8 +4,6 @@ Responsible for filling and closing queues and for where their errors go. When t
 the coordinator's business (`coordinator.py`).
 """
 
-from __future__ import annotations
-
 import re
 import threading
 import weakref
@@ -218,7 +216,7 @@ class QueueRunner:
         )
 
     @staticmethod
-    def from_proto(queue_runner_def: Any, import_scope: str | None = None) -> QueueRunner:
+    def from_proto(queue_runner_def: Any, import_scope: str | None = None) -> "QueueRunner":
         """Return the runner that `queue_runner_def` describes, found in the default graph."""
         return QueueRunner(queue_runner_def=queue_runner_def, import_scope=import_scope)
 

@@ -7,8 +7,6 @@ or the state file: ``saver.py`` passes times in and carries the answers out.
 Source: tensorflow/python/training/saver.py
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import NamedTuple
 

@@ -11,8 +11,6 @@ the same and are taken as they are: lookup tables and data iterators arrive in t
 Source: tensorflow/python/training/saving/saveable_object_util.py
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 

@@ -8,8 +8,6 @@ the ops (``saver_ops.py``), for what is saved (``saveables.py``), for which chec
 Source: tensorflow/python/training/saver.py
 """
 
-from __future__ import annotations
-
 import math
 import os
 import time
@@ -226,7 +224,7 @@ class Saver:
         return without_scope(self.saver_def, export_scope)
 
     @staticmethod
-    def from_proto(saver_def: Any, import_scope: str | None = None) -> Saver:
+    def from_proto(saver_def: Any, import_scope: str | None = None) -> "Saver":
         """Make a saver that uses the ops a SaverDef names, imported under a scope if given."""
         return Saver(saver_def=saver_def, name=import_scope)
 
@@ -334,7 +332,7 @@ def saver_or_default() -> Any:
     return saver
 
 
-def saver_for_checkpoint_object(checkpoint: Any) -> Saver:
+def saver_for_checkpoint_object(checkpoint: Any) -> "Saver":
     """Make a saver that writes and reads what a `tf.train.Checkpoint` tracks, in its format.
 
     Rules: MTS-SCF-10.

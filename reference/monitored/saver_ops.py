@@ -7,8 +7,6 @@ how many (``saver.py``).
 Source: tensorflow/python/training/saver.py
 """
 
-from __future__ import annotations
-
 import os
 import re
 from collections.abc import Sequence
@@ -65,13 +63,9 @@ class SaverOps:
         names, slices = [spec.name for spec in specs], [spec.slice_spec for spec in specs]
         tensors = [spec.tensor for spec in specs]
         if self._write_version == _V1:
-            write = tf.raw_ops.SaveSlices(
-                filename=prefix, tensor_names=names, shapes_and_slices=slices, data=tensors
-            )
+            write = tf.raw_ops.SaveSlices(filename=prefix, tensor_names=names, shapes_and_slices=slices, data=tensors)
         elif self._write_version == _V2:
-            write = tf.raw_ops.SaveV2(
-                prefix=prefix, tensor_names=names, shape_and_slices=slices, tensors=tensors
-            )
+            write = tf.raw_ops.SaveV2(prefix=prefix, tensor_names=names, shape_and_slices=slices, tensors=tensors)
         else:
             raise RuntimeError(f"Unexpected write_version: {self._write_version}")
         with tf.control_dependencies([write]):

@@ -3,8 +3,6 @@
 A Scaffold collects them and makes those that are missing; it runs nothing.
 """
 
-from __future__ import annotations
-
 import os
 from collections.abc import Callable
 from typing import Any
@@ -43,13 +41,13 @@ class Scaffold:
         self,
         init_op: tf.Operation | None = None,
         init_feed_dict: dict[Any, Any] | None = None,
-        init_fn: Callable[[Scaffold, tf.Session], None] | None = None,
+        init_fn: Callable[["Scaffold", tf.Session], None] | None = None,
         ready_op: tf.Tensor | None = None,
         ready_for_local_init_op: tf.Tensor | None = None,
         local_init_op: tf.Operation | None = None,
         summary_op: tf.Tensor | None = None,
         saver: Any = None,
-        copy_from_scaffold: Scaffold | None = None,
+        copy_from_scaffold: "Scaffold | None" = None,
         local_init_feed_dict: dict[Any, Any] | None = None,
     ) -> None:
         self._init_op = init_op
@@ -65,7 +63,7 @@ class Scaffold:
             self._fill_from(copy_from_scaffold)
         self._init_fn = self._bind_init_fn()
 
-    def _fill_from(self, other: Scaffold) -> None:
+    def _fill_from(self, other: "Scaffold") -> None:
         """Take over each part that is None here. Rule: MTS-SCF-08."""
         if not all(hasattr(other, part) for part in (*_PARTS, "_user_init_fn")):
             raise TypeError("copy_from_scaffold is not a Scaffold instance.")
@@ -82,7 +80,7 @@ class Scaffold:
             return None
         return lambda session: user_init_fn(self, session)
 
-    def finalize(self) -> Scaffold:
+    def finalize(self) -> "Scaffold":
         """Fill in the missing parts, build the saver, finalise the default graph; return self.
 
         A missing part is the single item of its graph collection, or is made and put there;

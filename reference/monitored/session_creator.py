@@ -3,8 +3,6 @@
 How a session becomes ready is `session_manager.py`.
 """
 
-from __future__ import annotations
-
 import abc
 
 import tensorflow.compat.v1 as tf

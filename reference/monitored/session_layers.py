@@ -11,8 +11,6 @@ Each layer wraps anything with `run`, `close`, `graph` and `sess_str`, and can b
 makes and ends the stack is `monitored_session.py`; what a step is, `step.py`.
 """
 
-from __future__ import annotations
-
 import contextlib
 from collections.abc import Callable
 from typing import Any, Protocol
@@ -267,8 +265,6 @@ class HookedSession(SessionLayer):
         """
         if self.should_stop():
             raise RuntimeError("Run called even after should_stop requested.")
-        results, stop = step.run_step(
-            self._sess, self._hooks, fetches, feed_dict, options, run_metadata, super().run
-        )
+        results, stop = step.run_step(self._sess, self._hooks, fetches, feed_dict, options, run_metadata, super().run)
         self._should_stop = self._should_stop or stop
         return results

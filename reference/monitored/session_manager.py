@@ -4,8 +4,6 @@ A chief prepares (`prepare_session`), a worker waits until the chief has (`wait_
 is to be initialised or restored is decided by `scaffold.py` and `session_creator.py`.
 """
 
-from __future__ import annotations
-
 import contextlib
 import math
 import time
@@ -89,9 +87,7 @@ class SessionManager:
         )
         if not restored:
             if init_op is None and not init_fn and self._local_init_op is None:
-                raise RuntimeError(
-                    "Model is not initialized and no init_op or init_fn or local_init_op was given"
-                )
+                raise RuntimeError("Model is not initialized and no init_op or init_fn or local_init_op was given")
             if init_op is not None:
                 session.run(init_op, feed_dict=init_feed_dict)
             if init_fn:
@@ -180,13 +176,7 @@ class SessionManager:
             time.sleep(self._recovery_wait_secs)
 
     def _open_and_restore(
-        self,
-        master: str,
-        config: Any,
-        saver: Any,
-        checkpoint_dir: str | None,
-        filename: str | None,
-        wait_secs: float,
+        self, master: str, config: Any, saver: Any, checkpoint_dir: str | None, filename: str | None, wait_secs: float
     ) -> tuple[tf.Session, bool]:
         """Open a session and restore the given file, or what the directory's state file names.
 
@@ -225,9 +215,7 @@ class SessionManager:
         if not ready:
             return False, reason
         tf.logging.info("Running local_init_op.")
-        session.run(
-            self._local_init_op, feed_dict=self._local_init_feed_dict, options=self._local_init_run_options
-        )
+        session.run(self._local_init_op, feed_dict=self._local_init_feed_dict, options=self._local_init_run_options)
         tf.logging.info("Done running local_init_op.")
         return True, None
 

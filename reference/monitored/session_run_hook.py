@@ -20,8 +20,6 @@ Which method fires under each way of a session's ending:
 session, so again after every recovery.
 """
 
-from __future__ import annotations
-
 from typing import Any, NamedTuple
 
 import tensorflow.compat.v1 as tf

@@ -4,8 +4,6 @@ This is the only module that knows how a step is executed. It calls hooks but de
 sessions, stopping or recovery; those are `session_layers.py`.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -40,9 +38,7 @@ def run_step(
     options = options or tf.RunOptions()
     requested, feed_dict = _collect_requests(hooks, context, options)
     run_metadata = run_metadata or tf.RunMetadata()
-    outputs = (run or session.run)(
-        fetches=requested, feed_dict=feed_dict, options=options, run_metadata=run_metadata
-    )
+    outputs = (run or session.run)(fetches=requested, feed_dict=feed_dict, options=options, run_metadata=run_metadata)
     for hook in hooks:
         hook.after_run(context, SessionRunValues(outputs.get(hook), options, run_metadata))
     return outputs[CALLER], context.stop_requested

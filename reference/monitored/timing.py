@@ -6,8 +6,6 @@ with `time.time()`; steps are compared as they come, Python or numpy integers al
 Source: tensorflow/python/training/basic_session_run_hooks.py
 """
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable
 from typing import Any
@@ -60,12 +58,7 @@ class SecondOrStepTimer:
         Rules: MTS-TMR-02.
         """
         return is_due(
-            step,
-            time.time(),
-            self._last_triggered_step,
-            self._last_triggered_time,
-            self._every_secs,
-            self._every_steps,
+            step, time.time(), self._last_triggered_step, self._last_triggered_time, self._every_secs, self._every_steps
         )
 
     def update_last_triggered_step(self, step: Any) -> tuple[float | None, Any]:
@@ -110,9 +103,7 @@ class NeverTriggerTimer:
         """Return None."""
 
 
-def due_step(
-    timer: SecondOrStepTimer, stale_step: Any, steps_per_run: int, read_step: Callable[[], Any]
-) -> Any:
+def due_step(timer: SecondOrStepTimer, stale_step: Any, steps_per_run: int, read_step: Callable[[], Any]) -> Any:
     """Return the step at which to act after a run, or None for not now.
 
     A step fetched in the run may be from before its increment, so it counts `steps_per_run` late.

@@ -3,8 +3,6 @@
 Start reading here; `monitored_session.py` is next.
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 import tensorflow.compat.v1 as tf

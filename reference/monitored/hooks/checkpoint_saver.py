@@ -5,8 +5,6 @@ How a checkpoint is written, and which old ones are deleted, is the saver's busi
 Source: tensorflow/python/training/basic_session_run_hooks.py
 """
 
-from __future__ import annotations
-
 import os
 from collections.abc import Sequence
 from typing import Any
@@ -108,9 +106,7 @@ class CheckpointSaverHook(SessionRunHook):
         if self._save_graph_def:
             tf.io.write_graph(graph_def, self._checkpoint_dir, "graph.pbtxt")
         saver = self._get_saver()
-        meta_graph_def = tf.train.export_meta_graph(
-            graph_def=graph_def, saver_def=saver.saver_def if saver else None
-        )
+        meta_graph_def = tf.train.export_meta_graph(graph_def=graph_def, saver_def=saver.saver_def if saver else None)
         self._summary_writer.add_graph(graph)
         self._summary_writer.add_meta_graph(meta_graph_def)
 
@@ -127,10 +123,7 @@ class CheckpointSaverHook(SessionRunHook):
         """
         session = run_context.session
         step = due_step(
-            self._timer,
-            run_values.results,
-            self._steps_per_run,
-            lambda: session.run(self._global_step_tensor),
+            self._timer, run_values.results, self._steps_per_run, lambda: session.run(self._global_step_tensor)
         )
         if step is None:
             return
@@ -158,18 +151,14 @@ class CheckpointSaverHook(SessionRunHook):
         for listener in self._listeners:
             listener.before_save(session, step)
         tf.logging.info("Saving checkpoints for %d into %s.", step, self._save_path)
-        self._get_saver().save(
-            session, self._save_path, global_step=step, write_meta_graph=self._save_graph_def
-        )
+        self._get_saver().save(session, self._save_path, global_step=step, write_meta_graph=self._save_graph_def)
         log = tf.SessionLog(status=tf.SessionLog.CHECKPOINT, checkpoint_path=self._save_path)
         self._summary_writer.add_session_log(log, step)
         tf.logging.info("Calling checkpoint listeners after saving checkpoint %d...", step)
         should_stop = False
         for listener in self._listeners:
             if listener.after_save(session, step):
-                tf.logging.info(
-                    f"A CheckpointSaverListener requested that training be stopped. listener: {listener}"
-                )
+                tf.logging.info(f"A CheckpointSaverListener requested that training be stopped. listener: {listener}")
                 should_stop = True
         return should_stop
 
@@ -186,8 +175,7 @@ class CheckpointSaverHook(SessionRunHook):
         savers = tf.get_collection(key)
         if not savers:
             raise RuntimeError(
-                f"No items in collection {key}. Please add a saver to the collection "
-                "or provide a saver or scaffold."
+                f"No items in collection {key}. Please add a saver to the collection or provide a saver or scaffold."
             )
         if len(savers) > 1:
             raise RuntimeError(

@@ -3,8 +3,6 @@
 Source: tensorflow/python/training/basic_session_run_hooks.py
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 

@@ -3,8 +3,6 @@
 Source: tensorflow/python/training/basic_session_run_hooks.py
 """
 
-from __future__ import annotations
-
 import time
 
 import tensorflow.compat.v1 as tf

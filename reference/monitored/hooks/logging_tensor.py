@@ -3,8 +3,6 @@
 Source: tensorflow/python/training/basic_session_run_hooks.py
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
@@ -36,9 +34,7 @@ class LoggingTensorHook(SessionRunHook):
     ) -> None:
         only_at_end = at_end and every_n_iter is None and every_n_secs is None
         if not only_at_end and (every_n_iter is None) == (every_n_secs is None):
-            raise ValueError(
-                "either at_end and/or exactly one of every_n_iter and every_n_secs must be provided."
-            )
+            raise ValueError("either at_end and/or exactly one of every_n_iter and every_n_secs must be provided.")
         if every_n_iter is not None and every_n_iter <= 0:
             raise ValueError(f"invalid every_n_iter={every_n_iter!s}.")
         is_dict = isinstance(tensors, dict)
@@ -105,15 +101,11 @@ def _as_graph_element(tensor: Any) -> Any:
     graph = tf.get_default_graph()
     if not isinstance(tensor, str):
         if not hasattr(tensor, "graph") or tensor.graph != graph:
-            raise ValueError(
-                f"Passed {tensor!s} should have graph attribute that is equal to current graph {graph!s}."
-            )
+            raise ValueError(f"Passed {tensor!s} should have graph attribute that is equal to current graph {graph!s}.")
         return tensor
     if ":" in tensor:
         return graph.as_graph_element(tensor)
     element = graph.as_graph_element(f"{tensor}:0")
     if len(element.op.outputs) > 1:
-        raise ValueError(
-            f"Name {tensor} is ambiguous, as this `Operation` has multiple outputs (at least 2)."
-        )
+        raise ValueError(f"Name {tensor} is ambiguous, as this `Operation` has multiple outputs (at least 2).")
     return element

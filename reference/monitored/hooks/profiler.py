@@ -3,8 +3,6 @@
 Source: tensorflow/python/training/basic_session_run_hooks.py
 """
 
-from __future__ import annotations
-
 import os
 from typing import Any
 
@@ -47,9 +45,7 @@ class ProfilerHook(SessionRunHook):
 
     def before_run(self, run_context: SessionRunContext) -> SessionRunArgs:
         """Ask for the global step, and for a full trace if it is time for the step to come."""
-        self._request_summary = self._next_step is not None and self._timer.should_trigger_for_step(
-            self._next_step
-        )
+        self._request_summary = self._next_step is not None and self._timer.should_trigger_for_step(self._next_step)
         options = None
         if self._request_summary:
             options = tf.RunOptions(trace_level=tf.RunOptions.FULL_TRACE)

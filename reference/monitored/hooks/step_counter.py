@@ -3,8 +3,6 @@
 Source: tensorflow/python/training/basic_session_run_hooks.py
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 import tensorflow.compat.v1 as tf
@@ -63,10 +61,7 @@ class StepCounterHook(SessionRunHook):
         """
         stale_step = run_values.results
         step = due_step(
-            self._timer,
-            stale_step,
-            self._steps_per_run,
-            lambda: run_context.session.run(self._global_step_tensor),
+            self._timer, stale_step, self._steps_per_run, lambda: run_context.session.run(self._global_step_tensor)
         )
         if step is not None:
             elapsed_time, elapsed_steps = self._timer.update_last_triggered_step(step)
