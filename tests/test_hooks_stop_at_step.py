@@ -2,19 +2,55 @@
 
 import pytest
 
+TARGETS = [{"num_steps": 4}, {"last_step": 5}, {"last_step": 15}, {"num_steps": 0}]
 
-@pytest.mark.parametrize("by", [1, 2, 10, 0])
-@pytest.mark.parametrize("target", [{"num_steps": 4}, {"last_step": 5}, {"last_step": 15}])
+
+@pytest.mark.parametrize("by", [0, 1, 2, 10])
+@pytest.mark.parametrize("target", TARGETS, ids=str)
 def test_when_it_stops(same, by, target):
     """MTS-STP-01, MTS-STP-02: at least one run, one too many after a jump, none without steps."""
 
     def program(run):
-        run.build_step()
-        with run.session([run.hooks.StopAtStepHook(**target)]) as session:
-            for i in range(20):
+        run.build_step(start=1)
+        hook = run.hooks.StopAtStepHook(**target)
+        with run.session([hook]) as session:
+            for runs in range(20):
                 if session.should_stop():
                     break
                 run.step(session, by)
-            run.see("runs", i)
+        run.see(runs, hook._last_step, hook._num_steps)
 
     same(program)
+
+
+def test_a_hook_used_again_keeps_its_first_target(same):
+    """MTS-STP-01: one run, then stop."""
+
+    def program(run):
+        run.build_step()
+        hook = run.hooks.StopAtStepHook(num_steps=3)
+        for _ in range(2):
+            runs = 0
+            with run.session([hook]) as session:
+                while not session.should_stop():
+                    run.step(session, 4)
+                    runs += 1
+            run.see(runs, hook._last_step)
+
+    same(program)
+
+
+def test_arguments(same):
+    """MTS-STP-01: exactly one of the two."""
+
+    def program(run):
+        run.call(run.hooks.StopAtStepHook)
+        run.call(run.hooks.StopAtStepHook, 0, 0)
+        run.call(run.hooks.StopAtStepHook, num_steps=None, last_step=None)
+
+    same(program)
+
+
+def test_without_a_global_step(same):
+    """MTS-ARG-11: RuntimeError at begin."""
+    same(lambda run: run.session([run.hooks.StopAtStepHook(1)], run.host.Scaffold()))

@@ -13,6 +13,7 @@ from tensorflow.python.training import basic_session_run_hooks
 
 from monitored.timing import NeverTriggerTimer, SecondOrStepTimer, due_step, is_due
 
+DUE, UPDATE = "should_trigger_for_step", "update_last_triggered_step"
 PERIODS = st.one_of(
     st.fixed_dictionaries({"every_steps": st.sampled_from([-3, 0, 1, 2, 3, 1.5, 10, 10**9])}),
     st.fixed_dictionaries({"every_secs": st.sampled_from([-10, 0, 0.25, 1, 2.5, 600])}),
@@ -21,8 +22,8 @@ STEPS = st.one_of(st.integers(0, 12), st.integers(0, 12).map(np.int64))
 OPERATIONS = st.lists(
     st.one_of(
         st.tuples(st.just("advance"), st.sampled_from([-1.0, 0.0, 0.25, 0.5, 1.0, 2.5])),
-        st.tuples(st.just("should_trigger_for_step"), STEPS),
-        st.tuples(st.just("update_last_triggered_step"), STEPS),
+        st.tuples(st.just(DUE), STEPS),
+        st.tuples(st.just(UPDATE), STEPS),
         st.tuples(st.just("last_triggered_step")),
         st.tuples(st.just("reset")),
     ),
@@ -44,10 +45,8 @@ def _answers(timer, operations):
 
 
 @given(PERIODS, OPERATIONS)
-@example({"every_secs": 2.5}, [("update_last_triggered_step", 3), ("advance", 2.5)]
-         + [("should_trigger_for_step", 2), ("should_trigger_for_step", 3)])  # fmt: skip
-@example({"every_steps": 0}, [("update_last_triggered_step", 3)]
-         + [("should_trigger_for_step", step) for step in (2, 3, 4)])  # fmt: skip
+@example({"every_secs": 2.5}, [(UPDATE, 3), ("advance", 2.5), (DUE, 2), (DUE, 3)])
+@example({"every_steps": 0}, [(UPDATE, 3), (DUE, 2), (DUE, 3), (DUE, 4)])
 def test_any_use_of_a_timer(period, operations):
     """MTS-TMR-02, MTS-TMR-03: same answers, of the same type, whatever is done in which order."""
     expected = _answers(tf.train.SecondOrStepTimer(**period), operations)
