@@ -92,32 +92,20 @@ CONSTRUCTIONS = {
     "other type": lambda queue, op: ((queue, [op], None, None, (ValueError,)), {}),
     "other types": lambda queue, op: ((queue, [op], None, None, (ValueError, KeyError)), {}),
     "no class": lambda queue, op: ((queue, [op], None, None, (5,)), {}),
-    "types": lambda queue, op: (
-        (queue, [op], None, None, (tf.errors.OutOfRangeError, tf.errors.CancelledError)),
-        {},
-    ),
+    "types": lambda queue, op: ((queue, [op], None, None, (tf.errors.OutOfRangeError, tf.errors.CancelledError)), {}),
     "definition and queue": lambda queue, op: ((queue,), {"queue_runner_def": definition()}),
     "definition and ops": lambda queue, op: ((None, [op]), {"queue_runner_def": definition()}),
     "definition": lambda queue, op: ((), {"queue_runner_def": definition()}),
-    "definition in scope": lambda queue, op: (
-        (),
-        {"queue_runner_def": definition(), "import_scope": "in"},
-    ),
-    "definition in scope/": lambda queue, op: (
-        (),
-        {"queue_runner_def": definition(), "import_scope": "in/"},
-    ),
-    "definition elsewhere": lambda queue, op: (
-        (),
-        {"queue_runner_def": definition(), "import_scope": "nowhere"},
-    ),
+    "definition in scope": lambda queue, op: ((), {"queue_runner_def": definition(), "import_scope": "in"}),
+    "definition in scope/": lambda queue, op: ((), {"queue_runner_def": definition(), "import_scope": "in/"}),
+    "definition elsewhere": lambda queue, op: ((), {"queue_runner_def": definition(), "import_scope": "nowhere"}),
     "old definition": lambda queue, op: ((), {"queue_runner_def": definition(codes=())}),
     "no definition": lambda queue, op: ((), {"queue_runner_def": "text"}),
 }
 
 
 def definition(codes=(11, 1)):
-    return _tensorflow.queue_runner_def()(
+    return _tensorflow.message_class("tensorflow.QueueRunnerDef")(
         queue_name="q",
         enqueue_op_name=["q_enqueue", "q_enqueue"],
         close_op_name="q_close",
@@ -189,11 +177,7 @@ def test_threads_of_a_session(config):
         runner, coord = train.QueueRunner(queue, ops), train.Coordinator()
         seen_threads = []
         with tf.Session(config=config) as sess, tf.Session(config=config) as other:
-            for kwargs in (
-                {"coord": coord},
-                {"coord": coord, "start": True},
-                {"daemon": True, "start": True},
-            ):
+            for kwargs in ({"coord": coord}, {"coord": coord, "start": True}, {"daemon": True, "start": True}):
                 threads = runner.create_threads(sess, **kwargs)
                 seen_threads.append([(t.name, t.daemon, t.is_alive()) for t in threads])
             threads = runner.create_threads(other, daemon=True)
@@ -449,15 +433,9 @@ def test_meta_graphs_hold_runners(config):
                 coord.request_stop()
                 coord.join(stop_grace_period_secs=5)
         kept = meta.collection_def[tf.GraphKeys.QUEUE_RUNNERS].bytes_list.value
-        return got, [str(_tensorflow.queue_runner_def().FromString(one)) for one in kept]
+        return got, [str(_tensorflow.message_class("tensorflow.QueueRunnerDef").FromString(one)) for one in kept]
 
     compare(scenario)
-
-
-def test_public_way_to_the_definition_class(monkeypatch):
-    private = _tensorflow.queue_runner_def()
-    monkeypatch.setattr(_tensorflow, "FORCE_FALLBACK", True)
-    assert _tensorflow.queue_runner_def() is private
 
 
 def test_signatures():

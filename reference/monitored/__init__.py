@@ -13,36 +13,20 @@ Every name here means what it means in `tf.compat.v1.train`. To read the package
 9. `global_step`, `errors`, `_tensorflow`             small things
 """
 
+# fmt: off
+# isort: off
 from monitored.checkpoint_state import (
-    checkpoint_exists,
-    generate_checkpoint_state_proto,
-    get_checkpoint_mtimes,
-    get_checkpoint_state,
-    latest_checkpoint,
-    remove_checkpoint,
-    update_checkpoint_state,
+    checkpoint_exists, generate_checkpoint_state_proto, get_checkpoint_mtimes, get_checkpoint_state,
+    latest_checkpoint, remove_checkpoint, update_checkpoint_state,
 )
 from monitored.coordinator import Coordinator
 from monitored.global_step import (
-    assert_global_step,
-    create_global_step,
-    get_global_step,
-    get_or_create_global_step,
-    global_step,
+    assert_global_step, create_global_step, get_global_step, get_or_create_global_step, global_step,
 )
 from monitored.hooks import (
-    CheckpointSaverHook,
-    CheckpointSaverListener,
-    FeedFnHook,
-    FinalOpsHook,
-    GlobalStepWaiterHook,
-    LoggingTensorHook,
-    NanLossDuringTrainingError,
-    NanTensorHook,
-    ProfilerHook,
-    StepCounterHook,
-    StopAtStepHook,
-    SummarySaverHook,
+    CheckpointSaverHook, CheckpointSaverListener, FeedFnHook, FinalOpsHook, GlobalStepWaiterHook,
+    LoggingTensorHook, NanLossDuringTrainingError, NanTensorHook, ProfilerHook, StepCounterHook,
+    StopAtStepHook, SummarySaverHook,
 )
 from monitored.looper_thread import LooperThread
 from monitored.monitored_session import MonitoredSession, SingularMonitoredSession
@@ -55,7 +39,6 @@ from monitored.session_run_hook import SessionRunArgs, SessionRunContext, Sessio
 from monitored.timing import SecondOrStepTimer
 from monitored.training_session import MonitoredTrainingSession
 
-# fmt: off
 __all__ = [  # noqa: RUF022 - by subject, as people look for them
     "MonitoredTrainingSession", "MonitoredSession", "SingularMonitoredSession", "SessionManager",
     "SessionCreator", "ChiefSessionCreator", "WorkerSessionCreator", "Scaffold",

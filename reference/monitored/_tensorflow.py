@@ -85,18 +85,6 @@ def object_graph_saveables(checkpoint: Any) -> list[Any] | None:
     return saveables
 
 
-def queue_runner_def() -> Any:
-    """Return the QueueRunnerDef message class, the only one of its kind not exported."""
-    if not FORCE_FALLBACK:
-        try:
-            from tensorflow.core.protobuf import queue_runner_pb2  # noqa: PLC0415 - feature test
-
-            return queue_runner_pb2.QueueRunnerDef
-        except ImportError:
-            pass
-    return message_class("tensorflow.QueueRunnerDef")
-
-
 def unfinalize(graph: tf.Graph) -> None:
     """Make a finalised graph modifiable again; TensorFlow offers only the way there.
 

@@ -15,6 +15,7 @@ import tensorflow.compat.v1 as tf
 from monitored import _tensorflow
 
 # What TensorFlow's sessions and wrappers of sessions have in common has no public name.
+_QueueRunnerDef = _tensorflow.message_class("tensorflow.QueueRunnerDef")
 _ANY_SESSION = tf.Session.__mro__[-2]
 
 
@@ -74,7 +75,7 @@ class QueueRunner:
 
     def _read_definition(self, definition: Any, import_scope: str | None) -> tuple[Any, ...]:
         """Find the ops that `definition` names, and return its exception types."""
-        assert isinstance(definition, _tensorflow.queue_runner_def())
+        assert isinstance(definition, _QueueRunnerDef)
         graph = tf.get_default_graph()
 
         def find(name: str) -> Any:
@@ -204,7 +205,7 @@ class QueueRunner:
                 return str(named.name)
             return re.sub(f"^{export_scope.removesuffix('/')}/+", "", named.name)
 
-        return _tensorflow.queue_runner_def()(
+        return _QueueRunnerDef(
             queue_name=relative(self.queue),
             enqueue_op_name=[relative(op) for op in self.enqueue_ops],
             close_op_name=relative(self.close_op),

@@ -45,14 +45,14 @@ class VariableSaveable:
         A stored shape that differs is an error at run time for a reference variable and silently
         replaces the shape of a resource variable, as in TensorFlow.
         """
-        variable = self.specs[0].tensor
+        variable = self.op
         value = tensors[0] if shapes is None else tf.reshape(tensors[0], shapes[0])
         if variable.op.type in _REFERENCE_OPS:
             strict = shapes is None and variable.shape.is_fully_defined()
             return tf.assign(variable, value, validate_shape=strict)
         with tf.device(variable.device):
-            handle, on_device = variable.op.inputs[0], tf.identity(value)
-            return tf.raw_ops.AssignVariableOp(resource=handle, value=on_device)
+            handle = variable.handle if isinstance(variable, Variable) else variable.op.inputs[0]
+            return tf.raw_ops.AssignVariableOp(resource=handle, value=tf.identity(value))
 
 
 class TrackableSaveable:
@@ -166,7 +166,7 @@ def _slice_saveables(slices: Any, name: str) -> Iterator[Any]:
         if whole != info.full_name:
             text = "Slices must all be from the same tensor"
             raise ValueError(f"{text}: {whole} != {info.full_name}")
-        yield VariableSaveable(part, _variable_tensor(part, ""), info.spec, name)
+        yield VariableSaveable(part, _read_without_copy(part), info.spec, name)
 
 
 def _trackable_saveables(trackable: Any, name: str) -> Iterator[Any]:
@@ -186,6 +186,16 @@ def _variable_tensor(item: Any, refusal: str) -> Any:
     if tensor.op.type not in _VARIABLE_OPS:
         raise TypeError(f"{refusal}: {tensor}")
     return tensor
+
+
+def _read_without_copy(variable: Any) -> Any:
+    # Slices are how the largest variables come: reading one must not double its memory.
+    if not hasattr(variable, "handle"):
+        return _variable_tensor(variable, "")
+    with tf.device(variable.device):
+        value = variable.read_value_no_copy()
+        with tf.device("/device:CPU:0"):
+            return tf.identity(value)
 
 
 def _is_saveable(item: Any) -> bool:

@@ -71,15 +71,16 @@ class ChiefSessionCreator(_ScaffoldedSessionCreator):
     def create_session(self) -> tf.Session:
         """Finalise the graph and return a session that is restored or initialised."""
         manager = self._finalize()
+        scaffold, path = self._scaffold, self._checkpoint_filename_with_path
         return manager.prepare_session(
             self._master,
-            saver=self._scaffold.saver,
-            checkpoint_dir=self._checkpoint_dir,
-            checkpoint_filename_with_path=self._checkpoint_filename_with_path,
+            scaffold.init_op,
+            scaffold.saver,
+            self._checkpoint_dir,
+            path,
             config=self._config,
-            init_op=self._scaffold.init_op,
-            init_feed_dict=self._scaffold.init_feed_dict,
-            init_fn=self._scaffold.init_fn,
+            init_feed_dict=scaffold.init_feed_dict,
+            init_fn=scaffold.init_fn,
         )
 
 

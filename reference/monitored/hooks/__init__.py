@@ -15,17 +15,10 @@ from monitored.hooks.step_counter import StepCounterHook
 from monitored.hooks.stop_at_step import StopAtStepHook
 from monitored.hooks.summary_saver import SummarySaverHook
 
+# fmt: off
 __all__ = [
-    "CheckpointSaverHook",
-    "CheckpointSaverListener",
-    "FeedFnHook",
-    "FinalOpsHook",
-    "GlobalStepWaiterHook",
-    "LoggingTensorHook",
-    "NanLossDuringTrainingError",
-    "NanTensorHook",
-    "ProfilerHook",
-    "StepCounterHook",
-    "StopAtStepHook",
-    "SummarySaverHook",
+    "CheckpointSaverHook", "CheckpointSaverListener", "FeedFnHook", "FinalOpsHook", "GlobalStepWaiterHook",
+    "LoggingTensorHook", "NanLossDuringTrainingError", "NanTensorHook", "ProfilerHook", "StepCounterHook",
+    "StopAtStepHook", "SummarySaverHook",
 ]
+# fmt: on
