@@ -175,9 +175,7 @@ def build_and_train(
         train_op = train_op_of(loss, global_step)
         tf.summary.scalar("loss", loss)
         tf.summary.scalar("batch_accuracy", accuracy_of(logits, labels))
-        test_accuracy = accuracy_of(
-            logits_of(tf.constant(data.test_images), seed), data.test_labels
-        )
+        test_accuracy = accuracy_of(logits_of(tf.constant(data.test_images), seed), data.test_labels)
 
         test_hook = train.FinalOpsHook(test_accuracy)
         arguments: dict[str, Any] = {
@@ -196,16 +194,12 @@ def build_and_train(
         }
         with train.MonitoredTrainingSession(**{**arguments, **session_arguments}) as session:
             # Read without the hooks: a job that is already done takes no further step.
-            first_step = step = int(
-                session.run_step_fn(lambda step_context: step_context.session.run(global_step))
-            )
+            first_step = step = int(session.run_step_fn(lambda step_context: step_context.session.run(global_step)))
             on_step(step)
             while step < steps and not session.should_stop():
                 step = int(session.run(train_op))
                 on_step(step)
-    return Outcome(
-        first_step, step, float(test_hook.final_ops_values), train.latest_checkpoint(logdir)
-    )
+    return Outcome(first_step, step, float(test_hook.final_ops_values), train.latest_checkpoint(logdir))
 
 
 def one_thread() -> tf.ConfigProto:

@@ -173,9 +173,7 @@ ACTIONS = st.one_of(
         st.sampled_from(["object", "tuple", "other", "text"]),
     ),
     st.tuples(st.just("block"), st.sampled_from([None, *sorted(ERRORS)])),
-    st.tuples(
-        st.just("register"), st.sampled_from("abc"), st.sampled_from([0.0, 0.0015, 0.9, 1.0, 3.7])
-    ),
+    st.tuples(st.just("register"), st.sampled_from("abc"), st.sampled_from([0.0, 0.0015, 0.9, 1.0, 3.7])),
     st.tuples(
         st.just("join"),
         st.sampled_from([None, (), (0.0,), (0.5, 2.5)]),

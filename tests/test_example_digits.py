@@ -104,10 +104,7 @@ def undisturbed(tmp_path_factory):
             name: running.enter_context(ended_in_any_case(start(name, folder / "logs", folder / "out")))
             for name, folder in folders.items()
         }
-        return {
-            name: (folder / "logs", *finished(processes[name], folder / "out"))
-            for name, folder in folders.items()
-        }
+        return {name: (folder / "logs", *finished(processes[name], folder / "out")) for name, folder in folders.items()}
 
 
 def test_learns_and_says_where_things_are(undisturbed):
@@ -122,15 +119,12 @@ def test_learns_and_says_where_things_are(undisturbed):
 
 
 def test_both_implementations_write_the_same(undisturbed):
-    (ours, ours_printed, _), (theirs, theirs_printed, _) = (
-        undisturbed[name] for name in digits.IMPLEMENTATIONS
-    )
+    (ours, ours_printed, _), (theirs, theirs_printed, _) = (undisturbed[name] for name in digits.IMPLEMENTATIONS)
     assert ours_printed.replace(str(ours), "") == theirs_printed.replace(str(theirs), "")
     assert_bit_equal(variables(ours), variables(theirs))
     assert events(ours) == events(theirs)
     without_events = [
-        sorted(name for name in os.listdir(logdir) if not name.startswith("events"))
-        for logdir in (ours, theirs)
+        sorted(name for name in os.listdir(logdir) if not name.startswith("events")) for logdir in (ours, theirs)
     ]
     assert without_events[0] == without_events[1]
 

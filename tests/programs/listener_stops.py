@@ -34,9 +34,7 @@ def job(logdir, stop_after):
     with tf.Graph().as_default():
         step = train.get_or_create_global_step()
         advance = tf.assign_add(step, 1)
-        saver_hook = train.CheckpointSaverHook(
-            logdir, save_steps=3, listeners=[Diary(), StopAfter(stop_after)]
-        )
+        saver_hook = train.CheckpointSaverHook(logdir, save_steps=3, listeners=[Diary(), StopAfter(stop_after)])
         with train.MonitoredTrainingSession(
             checkpoint_dir=logdir, save_checkpoint_secs=None, hooks=[saver_hook]
         ) as session:

@@ -63,9 +63,7 @@ def main(logdir):
         TraceHook("two", loss),
     ]
     rng = np.random.RandomState(0)
-    with train.MonitoredTrainingSession(
-        checkpoint_dir=logdir, hooks=hooks, save_checkpoint_steps=10
-    ) as session:
+    with train.MonitoredTrainingSession(checkpoint_dir=logdir, hooks=hooks, save_checkpoint_steps=10) as session:
         while not session.should_stop():
             rows = rng.rand(8, 2).astype(np.float32)
             feeds = {inputs: rows, targets: rows.sum(1, keepdims=True)}

@@ -38,9 +38,7 @@ def start_from(logdir, name):
             checkpoint_filename_with_path=os.path.join(logdir, name),
         )
         try:
-            with train.MonitoredSession(
-                session_creator=creator, hooks=[train.StopAtStepHook(num_steps=2)]
-            ) as session:
+            with train.MonitoredSession(session_creator=creator, hooks=[train.StopAtStepHook(num_steps=2)]) as session:
 
                 def fetch(step_context):
                     return [v.tolist() for v in step_context.session.run([step, weights])]

@@ -38,11 +38,7 @@ def job(logdir, steps):
         )
         hooks = [train.StopAtStepHook(num_steps=steps)]
         with train.MonitoredTrainingSession(
-            checkpoint_dir=logdir,
-            scaffold=scaffold,
-            hooks=hooks,
-            save_checkpoint_steps=2,
-            save_summaries_steps=2,
+            checkpoint_dir=logdir, scaffold=scaffold, hooks=hooks, save_checkpoint_steps=2, save_summaries_steps=2
         ) as session:
             print(session.run_step_fn(lambda step_context: step_context.session.run([fed, loaded])))
             while not session.should_stop():
