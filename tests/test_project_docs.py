@@ -68,9 +68,7 @@ def test_everything_public_is_documented_and_typed(path):
             arguments = [*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs]
             arguments += [a for a in (node.args.vararg, node.args.kwarg) if a]
             missing += [
-                f"type of {name}({a.arg})"
-                for a in arguments
-                if a.annotation is None and a.arg not in ("self", "cls")
+                f"type of {name}({a.arg})" for a in arguments if a.annotation is None and a.arg not in ("self", "cls")
             ]
             if node.returns is None:
                 missing.append(f"return type of {name}")
@@ -86,12 +84,7 @@ def test_every_public_name_has_a_docstring_of_its_own():
 
 
 def test_ranges_of_rules_are_read():
-    assert ids_in("Rules: MTS-CKH-08 to\n    MTS-CKH-10, Q-04.") == {
-        "MTS-CKH-08",
-        "MTS-CKH-09",
-        "MTS-CKH-10",
-        "Q-04",
-    }
+    assert ids_in("Rules: MTS-CKH-08 to\n    MTS-CKH-10, Q-04.") == {"MTS-CKH-08", "MTS-CKH-09", "MTS-CKH-10", "Q-04"}
 
 
 def test_rule_ids_are_unique():
@@ -107,9 +100,7 @@ def test_every_cited_rule_exists():
 
 
 @pytest.mark.parametrize(
-    ("folders", "excused"),
-    [(["reference"], NO_CODE), (["tests", "conformance"], NO_TEST)],
-    ids=["code", "test"],
+    ("folders", "excused"), [(["reference"], NO_CODE), (["tests", "conformance"], NO_TEST)], ids=["code", "test"]
 )
 def test_every_rule_is_anchored(folders, excused):
     ids = {rule for rule in defined(RULES.read_text(encoding="utf-8")) if rule.startswith("MTS-")}

@@ -3,12 +3,12 @@
 import ast
 import io
 import re
-import subprocess
-import sys
 from contextlib import redirect_stdout
 from pathlib import Path
 
 import pytest
+
+from tools import sizes
 
 ROOT = Path(__file__).resolve().parent.parent
 LONGEST_SLEEP_SECS = 0.05
@@ -108,8 +108,7 @@ def test_the_readme_example_prints_what_the_readme_says(monkeypatch, tmp_path):
 
 
 def test_the_readme_shows_the_table_of_sizes():
-    table = subprocess.run(
-        [sys.executable, "tools/sizes.py"], cwd=ROOT, capture_output=True, text=True, check=True
-    ).stdout
-    (total,) = re.findall(r"^total +(\d+)", table, flags=re.MULTILINE)
-    assert f"| **all** | **{int(total):,}** |" in (ROOT / "README.md").read_text(encoding="utf-8")
+    """Ours to the line; TensorFlow's as of the release it was counted with, so not compared here."""
+    shown = re.findall(r"^\|.*\| [\d*,]+ \|.*\|$", (ROOT / "README.md").read_text(encoding="utf-8"), re.MULTILINE)
+    ours = [row.split("|")[1:3] for row in shown]
+    assert ours == [row.split("|")[1:3] for row in sizes.readme_table()[2:]], "run tools/sizes.py --readme"

@@ -44,6 +44,11 @@ def test_names_can_be_left_out_or_picked(tmp_path):
     assert sizes.count(path, {"only:", "f"}) == 2
 
 
+def test_tokens_leave_out_annotations():
+    assert len(sizes.code_tokens("def f(x):\n    return 1\n")) == 8
+    assert len(sizes.code_tokens("def f(x: list[int]) -> int:\n    return 1\n")) == 10
+
+
 def test_the_reference_keeps_its_limits():
     assert sizes.violations() == []
 
@@ -59,9 +64,7 @@ def test_limits_are_enforced(monkeypatch):
 
 
 def test_functions_are_short():
-    longest = sorted(
-        (f.lines for path in sizes.reference_modules() for f in sizes.functions(path)), reverse=True
-    )
+    longest = sorted((f.lines for path in sizes.reference_modules() for f in sizes.functions(path)), reverse=True)
     assert longest[len(longest) // 2] <= 10
 
 

@@ -48,11 +48,7 @@ ALLOWED_OF_TRAIN = frozenset(
 )
 
 _PRIVATE_ROOTS = ("tensorflow.python", "tensorflow.core", "tensorflow_estimator")
-_NEVER = (
-    "tensorflow.python.training",
-    "tensorflow.python.checkpoint.checkpoint_management",
-    "tensorflow_estimator",
-)
+_NEVER = ("tensorflow.python.training", "tensorflow.python.checkpoint.checkpoint_management", "tensorflow_estimator")
 _ALLOWED_IN_DOOR = frozenset({"Checkpoint"})  # to recognise a user's, never to make one
 _PRIVATE_IN_STRING = re.compile(r"tensorflow\.(python|core)(\.|$)|tensorflow_estimator")
 
@@ -168,9 +164,7 @@ def forbidden_uses(source: str, module: str) -> list[str]:
     reader.visit(ast.parse(source))
     in_door = module == PRIVATE_DOOR
     found = {
-        (line, dotted, reason)
-        for line, dotted in reader.used
-        if (reason := _forbidden(dotted, in_door)) is not None
+        (line, dotted, reason) for line, dotted in reader.used if (reason := _forbidden(dotted, in_door)) is not None
     }
     if not in_door:
         found |= {
