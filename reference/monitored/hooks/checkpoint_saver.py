@@ -79,7 +79,10 @@ class CheckpointSaverHook(SessionRunHook):
     def begin(self) -> None:
         """Open the directory's event writer, find the global step, call the listeners' `begin`.
 
-        Raises RuntimeError if there is no global step.
+        The writer is one for each directory and process, so a later session goes on in the same
+        file. Raises RuntimeError if there is no global step.
+
+        Rules: MTS-EVT-01, MTS-EVT-05.
         """
         self._summary_writer = tf.summary.FileWriterCache.get(self._checkpoint_dir)
         self._global_step_tensor = global_step_read_for("CheckpointSaverHook")

@@ -84,7 +84,10 @@ class SummarySaverHook(SessionRunHook):
             self._summary_writer.add_summary(summary, step)
 
     def end(self, session: tf.Session | None = None) -> None:
-        """Flush the writer."""
+        """Flush the writer; what hooks behind this one write at the end may come after that.
+
+        Rules: MTS-EVT-04.
+        """
         if self._summary_writer:
             self._summary_writer.flush()
 

@@ -1,0 +1,105 @@
+"""Event files beside those of tf.train's hooks: rules MTS-EVT-*."""
+
+import os
+import re
+import socket
+
+import tensorflow.compat.v1 as tf
+from hosting import MONITORED, TENSORFLOW, events
+
+
+def event_files(folder):
+    return [name for name in os.listdir(folder) if name.startswith("events.out.")]
+
+
+def save_and_count(run, folder, secs=1.0):
+    hooks = [
+        run.hooks.StepCounterHook(1, output_dir=folder),
+        run.hooks.CheckpointSaverHook(folder, save_steps=9, saver=run.saver),
+    ]
+    with run.session(hooks) as session:
+        run.step(session, secs=secs)
+        run.step(session, secs=secs)
+
+
+def test_sessions_of_a_process_share_a_writer(same):
+    """MTS-EVT-01: the second goes on in the first one's file, without a new header."""
+
+    def program(run):
+        run.build_step()
+        run.saver = tf.train.Saver()
+        save_and_count(run, run.dir)
+        save_and_count(run, run.dir)
+        run.see(len(event_files(run.dir)))
+
+    shown = same(program)
+    kinds = [kind for _, kind, _ in shown["events"]]
+    assert kinds.count("file_version") == 1
+    assert shown["seen"] == [[("int", "1")]]
+
+
+def test_a_directory_spelt_differently_has_another_writer(same):
+    """MTS-EVT-01: the exact string counts."""
+
+    def program(run):
+        run.build_step()
+        for folder in (run.dir, run.dir + "/"):
+            hook = run.hooks.StepCounterHook(output_dir=folder)
+            hook.begin()
+            run.see(hook._summary_writer is tf.summary.FileWriterCache.get(run.dir))
+
+    assert [seen[0][1] for seen in same(program)["seen"]] == ["True", "False"]
+
+
+def test_the_order_of_the_default_hooks_events(same):
+    """MTS-EVT-03: within a run the speed, then summaries, then the checkpoint."""
+
+    def program(run):
+        run.build_step()
+        tf.summary.scalar("a", tf.constant(1.0))
+        with run.host.MonitoredTrainingSession(
+            checkpoint_dir=run.dir, save_checkpoint_steps=2, save_summaries_steps=2, log_step_count_steps=2
+        ) as session:
+            for _ in range(5):
+                run.step(session, secs=1)
+
+    oracle, ours = (
+        [
+            (step, kind, content if kind in ("summary", "session_log") else "")
+            for step, kind, content in same.observe(program, which, which)["events"]
+        ]
+        for which in (TENSORFLOW, MONITORED)
+    )
+    assert ours == oracle
+    assert len(ours) > 12
+
+
+def test_what_is_on_disk_when_a_session_is_closed(same):
+    """MTS-EVT-04: what the summaries' flush came after is not, however cleanly it ends."""
+
+    def program(run):
+        run.build_step()
+        run.saver = tf.train.Saver()
+        hooks = [
+            run.hooks.SummarySaverHook(1, output_dir=run.dir, summary_op=tf.summary.scalar("a", tf.constant(1.0))),
+            run.hooks.CheckpointSaverHook(run.dir, save_steps=9, saver=run.saver),
+        ]
+        with run.session(hooks) as session:
+            run.step(session)
+        run.see([(step, kind) for step, kind, _ in events(run.dir)])
+
+    same(program)
+
+
+def test_the_name_of_an_event_file(same):
+    """MTS-EVT-05: ten digits of seconds, then the host."""
+
+    def program(run):
+        run.build_step()
+        run.saver = tf.train.Saver()
+        save_and_count(run, run.dir)
+        (name,) = event_files(run.dir)
+        run.see(re.sub(r"\d{10}", "<secs>", name, count=1))
+
+    shown = same(program)["seen"][0][0][1]
+    assert shown.startswith(f"events.out.tfevents.<secs>.{socket.gethostname()}")
