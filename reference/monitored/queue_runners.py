@@ -14,8 +14,8 @@ import tensorflow.compat.v1 as tf
 
 from monitored import _tensorflow
 
-# What TensorFlow's sessions and wrappers of sessions have in common has no public name.
 _QueueRunnerDef = _tensorflow.message_class("tensorflow.QueueRunnerDef")
+# What TensorFlow's sessions and wrappers of sessions have in common has no public name.
 _ANY_SESSION = tf.Session.__mro__[-2]
 
 
@@ -60,9 +60,7 @@ class QueueRunner:
             self._queue = queue
             self._enqueue_ops = enqueue_ops
             self._close_op = queue.close() if close_op is None else close_op
-            if cancel_op is None:
-                cancel_op = queue.close(cancel_pending_enqueues=True)
-            self._cancel_op = cancel_op
+            self._cancel_op = queue.close(cancel_pending_enqueues=True) if cancel_op is None else cancel_op
             types = queue_closed_exception_types
         elif queue or enqueue_ops:
             raise ValueError("queue_runner_def and queue are mutually exclusive.")
@@ -205,15 +203,13 @@ class QueueRunner:
                 return str(named.name)
             return re.sub(f"^{export_scope.removesuffix('/')}/+", "", named.name)
 
+        code_of = tf.errors.error_code_from_exception_type
         return _QueueRunnerDef(
             queue_name=relative(self.queue),
             enqueue_op_name=[relative(op) for op in self.enqueue_ops],
             close_op_name=relative(self.close_op),
             cancel_op_name=relative(self.cancel_op),
-            queue_closed_exception_types=[
-                tf.errors.error_code_from_exception_type(error_type)
-                for error_type in self._queue_closed_exception_types
-            ],
+            queue_closed_exception_types=map(code_of, self._queue_closed_exception_types),
         )
 
     @staticmethod
@@ -275,13 +271,8 @@ def start_queue_runners(
 
 
 def _check_exception_types(types: Any) -> None:
-    if types is None:
-        return
-    if (
-        not isinstance(types, tuple)
-        or not types
-        or not all(issubclass(error_type, tf.errors.OpError) for error_type in types)
-    ):
+    valid = isinstance(types, tuple) and types and all(issubclass(type_, tf.errors.OpError) for type_ in types)
+    if types is not None and not valid:
         text = "queue_closed_exception_types, when provided, must be a tuple of tf.error types, but saw: %s"
         # The tuple itself is the format's arguments, as in TensorFlow.
         raise TypeError(text % types)
