@@ -26,6 +26,7 @@ class Recorder:
         self.events = []  # type: List[Event]
         self.thread_events = []  # type: List[Event]
         self.coordinators = []  # type: List[Any]
+        self.graphs = []  # type: List[Any]
         self.releases = []  # type: List[Callable[[], Any]]
         self.describer = Describer(
             ((directory, "<directory>"), (os.path.realpath(directory), "<directory>"))
@@ -84,6 +85,7 @@ class Recorder:
     def graph(self, label: str = "graph") -> Any:
         """Make a fresh default graph, and record its state at the end."""
         graph = tf.Graph()
+        self.graphs.append(graph)
         with graph.as_default():
             yield graph
         self(label, probes.graph_state(graph, self.describer))
@@ -94,8 +96,13 @@ class Recorder:
         self._append(label, probes.graph_state(graph, self.describer))
 
     def files(self, label: str = "files", directory: str = "") -> None:
-        """Record everything a reader finds in the scenario's directory (or one below it)."""
-        tf.summary.FileWriterCache.clear()
+        """Record everything a reader finds in the scenario's directory (or one below it).
+
+        Event writers are flushed, not closed: a second writer that opens within the same second
+        would cut off the first one's file.
+        """
+        for writer in list(tf.summary.FileWriterCache._cache.values()):
+            writer.flush()
         self._append(label, probes.directory_state(self.path(directory), self.describer))
 
     def hook(self, name: str, silent: bool = False, base: Any = None, **stages: Any) -> Any:

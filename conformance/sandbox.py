@@ -85,6 +85,7 @@ def run_in_sandbox(train: Any, scenario: Callable[[Any, Recorder], Any]) -> List
             stack.enter_context(_captured_warnings(record))
             stack.enter_context(_tracked_sessions(record, made))
             graph = tf.Graph()
+            record.graphs.append(graph)
             try:
                 with graph.as_default():
                     scenario(train, record)
@@ -157,7 +158,10 @@ def _captured_warnings(record: Recorder) -> Any:
 
 @contextlib.contextmanager
 def _tracked_sessions(record: Recorder, made: List[Any]) -> Any:
-    """Record every tf.Session that is made and closed, whoever does it."""
+    """Record every tf.Session that is made and closed, whoever does it.
+
+    A session on a graph that is not the scenario's is an implementation's private matter.
+    """
     cls = tf.Session
     original_init, original_close = cls.__init__, cls.close
     own_close = "close" in vars(cls)
@@ -165,11 +169,13 @@ def _tracked_sessions(record: Recorder, made: List[Any]) -> Any:
     def init(self: Any, target: str = "", graph: Any = None, config: Any = None) -> None:
         original_init(self, target, graph, config)
         made.append(self)
-        record("tf session made", [record.number("tf session", self), target, config])
+        if any(graph is self.graph for graph in record.graphs):
+            record("tf session made", [record.number("tf session", self), target, config])
 
     def close(self: Any) -> Any:
         # A session of an earlier sandbox may be collected, and so closed, at any time.
-        if any(session is self for session in made):
+        of_the_scenario = any(graph is self.graph for graph in record.graphs)
+        if of_the_scenario and any(session is self for session in made):
             record("tf session closed", record.number("tf session", self))
         return original_close(self)
 

@@ -1,0 +1,259 @@
+"""The coordinator and looper threads (MTS-CRD, MTS-LPR)."""
+
+import sys
+import threading
+
+import pytest
+
+from conformance.harness import conforms
+from conformance.interpreter import make_error
+from conformance.trace import tf
+
+
+def park(coordinator, name, as_tuple=False):
+    try:
+        raise KeyError("parked") if name == "KeyError" else make_error(name, "parked")
+    except BaseException as error:
+        coordinator.request_stop(sys.exc_info() if as_tuple else error)
+
+
+def look(record, coordinator):
+    record("state", [coordinator.should_stop(), coordinator.joined, coordinator.wait_for_stop(0)])
+
+
+@conforms("MTS-CRD-01", "MTS-CRD-02", "MTS-CRD-03")
+def test_without_threads(train, record):
+    coordinator = train.Coordinator()
+    look(record, coordinator)
+    record("clean types", [cls.__name__ for cls in coordinator._clean_stop_exception_types])
+    record.outcome("join", coordinator.join)
+    look(record, coordinator)
+    record.outcome("stop", coordinator.request_stop)
+    look(record, coordinator)
+    record.outcome("clear", coordinator.clear_stop)
+    look(record, coordinator)
+
+
+@pytest.mark.parametrize("as_tuple", (False, True))
+@pytest.mark.parametrize(
+    "name", ("ValueError", "OutOfRangeError", "StopIteration", "KeyboardInterrupt", "AbortedError")
+)
+@conforms("MTS-CRD-01", "MTS-CRD-02", "MTS-CRD-06")
+def test_an_exception(train, record, name, as_tuple):
+    coordinator = train.Coordinator()
+    record.outcome("first", park, coordinator, name, as_tuple)
+    record.outcome("second", park, coordinator, "KeyError", as_tuple)
+    record.outcome("raise", coordinator.raise_requested_exception)
+    record.outcome("join", coordinator.join)
+    record.outcome("join again", coordinator.join)
+    look(record, coordinator)
+    record.outcome("late", park, coordinator, "KeyError", as_tuple)
+    record.outcome("plain stop", coordinator.request_stop)
+    coordinator.clear_stop()
+    record.outcome("after clear", park, coordinator, name, as_tuple)
+    look(record, coordinator)
+
+
+@pytest.mark.parametrize("types", (None, (), [], (StopIteration,), (ValueError, StopIteration), 5))
+@conforms("MTS-CRD-01")
+def test_clean_stop_types(train, record, types):
+    for name in ("OutOfRangeError", "StopIteration", "ValueError", "SubclassOfOutOfRangeError"):
+        coordinator = record.outcome("make", train.Coordinator, types)
+        if coordinator is None:
+            return
+        record.outcome("report", park, coordinator, name)
+        record("should_stop", coordinator.should_stop())
+        record.outcome("join", coordinator.join)
+
+
+ODD = {
+    "not in a handler": lambda: ValueError("free"),
+    "tuple of None": lambda: (None, None, None),
+    "pair": lambda: (ValueError, ValueError("t")),
+    "triple": lambda: (ValueError, ValueError("t"), None),
+    "string": lambda: "text",
+    "zero": lambda: 0,
+    "empty tuple": lambda: (),
+    "class": lambda: ValueError,
+    "out of range, free": lambda: tf.errors.OutOfRangeError(None, None, "free"),
+}
+
+
+@pytest.mark.parametrize("case", ODD)
+@pytest.mark.parametrize("joined", (False, True))
+@conforms("MTS-CRD-04", "MTS-CRD-02")
+def test_odd_reports(train, record, case, joined):
+    coordinator = train.Coordinator()
+    if joined:
+        coordinator.join()
+    record.outcome("report", coordinator.request_stop, ODD[case]())
+    record("should_stop", coordinator.should_stop())
+    record.outcome("join", coordinator.join)
+    record.outcome("raise", coordinator.raise_requested_exception)
+
+
+@pytest.mark.parametrize(
+    "name",
+    ("ValueError", "KeyboardInterrupt", "OutOfRangeError", "StopIteration", "AbortedError"),
+)
+@conforms("MTS-CRD-05", "MTS-CRD-06")
+def test_stop_on_exception(train, record, name):
+    coordinator = train.Coordinator()
+
+    def body():
+        with coordinator.stop_on_exception():
+            raise make_error(name, "inside")
+        return "swallowed"
+
+    record.outcome("body", body)
+    record("should_stop", coordinator.should_stop())
+    record.outcome("join", coordinator.join)
+
+
+@pytest.mark.parametrize("error", (SystemExit(2), GeneratorExit()), ids=("exit", "generator"))
+@conforms("MTS-CRD-05")
+def test_stop_on_other_exceptions(train, record, error):
+    coordinator = train.Coordinator()
+
+    def body():
+        with coordinator.stop_on_exception():
+            raise error
+        return "swallowed"
+
+    record.outcome("body", body)
+    record.outcome("join", coordinator.join)
+
+
+def threads_with(record, coordinator, target, count=1, register=True):
+    threads = [
+        threading.Thread(target=target, name="T{}".format(index), daemon=True)
+        for index in range(count)
+    ]
+    for thread in threads:
+        if register:
+            coordinator.register_thread(thread)
+        thread.start()
+    return threads
+
+
+@conforms("MTS-CRD-03")
+def test_join_of_ending_threads(train, record):
+    for register in (True, False):
+        coordinator = train.Coordinator()
+        threads = threads_with(record, coordinator, lambda: None, 3, register)
+        record.outcome("join", coordinator.join, None if register else threads)
+        record("registered", len(coordinator._registered_threads))
+        look(record, coordinator)
+    coordinator = train.Coordinator()
+    threads = threads_with(record, coordinator, coordinator.request_stop)
+    record.outcome("join", coordinator.join, threads)
+    look(record, coordinator)
+
+
+@pytest.mark.parametrize("grace", (0.05, 0, -1, 0.001))
+@pytest.mark.parametrize("ignore", (False, True))
+@pytest.mark.parametrize("error", (None, "ValueError"))
+@conforms("MTS-CRD-03")
+def test_join_of_staying_threads(train, record, grace, ignore, error):
+    coordinator = train.Coordinator()
+    event = threading.Event()
+    record.releases.append(event.set)
+    threads_with(record, coordinator, lambda: event.wait(30))
+    if error:
+        park(coordinator, error)
+    else:
+        coordinator.request_stop()
+    arguments = {"stop_grace_period_secs": grace, "ignore_live_threads": ignore}
+    record.outcome("join", lambda: coordinator.join(**arguments))
+    record("slept", [round(secs, 6) for secs in record.clock.slept])
+    record("registered", len(coordinator._registered_threads))
+    look(record, coordinator)
+    record.outcome("join again", lambda: coordinator.join(**arguments))
+
+
+@conforms("MTS-CRD-03")
+def test_a_thread_reports(train, record):
+    coordinator = train.Coordinator()
+
+    def fail():
+        with coordinator.stop_on_exception():
+            raise ValueError("in the thread")
+
+    threads_with(record, coordinator, fail)
+    record.outcome("join", coordinator.join)
+
+
+@conforms("MTS-LPR-01")
+def test_looper_constructor(train, record):
+    make = train.LooperThread
+    coordinator = train.Coordinator()
+    record.outcome("coordinator", lambda: make(5, 1))
+    record.outcome("args", lambda: make(coordinator, 1, args=(1,)))
+    record.outcome("kwargs", lambda: make(coordinator, 1, kwargs={"a": 1}))
+    looper = make(coordinator, 1)
+    record("daemon", looper.daemon)
+    record("registered", looper in coordinator._registered_threads)
+    looper.start()
+    coordinator.request_stop()
+    looper.join(10)
+
+
+@pytest.mark.parametrize("interval", (None, 0.001))
+@conforms("MTS-LPR-01")
+def test_looper_calls(train, record, interval):
+    coordinator = train.Coordinator()
+    calls = []
+
+    def step(x, y=0):
+        calls.append((x, y))
+        if len(calls) == 3:
+            coordinator.request_stop()
+
+    looper = train.LooperThread.loop(coordinator, interval, step, (1,), {"y": 2})
+    record("class", isinstance(looper, train.LooperThread))
+    record.outcome("join", coordinator.join)
+    looper.join(10)
+    record("calls", calls)
+
+
+@pytest.mark.parametrize("case", ("stops", "fails", "stopped before", "start fails", "stop fails"))
+@pytest.mark.parametrize("interval", (None, 0.001))
+@conforms("MTS-LPR-01", "MTS-CRD-05")
+def test_looper_stages(train, record, case, interval):
+    coordinator = train.Coordinator()
+    stages = []
+
+    class Looper(train.LooperThread):
+        def start_loop(self):
+            stages.append("start")
+            if case == "start fails":
+                raise ValueError("from start")
+
+        def run_loop(self):
+            stages.append("run")
+            if case == "fails":
+                raise ValueError("from run")
+            coordinator.request_stop()
+
+        def stop_loop(self):
+            stages.append("stop")
+            if case == "stop fails":
+                raise ValueError("from stop")
+
+    if case == "stopped before":
+        coordinator.request_stop()
+    looper = Looper(coordinator, interval)
+    looper.start()
+    looper.join(10)
+    record("stages", stages)
+    record.outcome("join", coordinator.join)
+
+
+@conforms("MTS-LPR-01", "MTS-CRD-03")
+def test_looper_without_a_target(train, record):
+    coordinator = train.Coordinator()
+    looper = train.LooperThread(coordinator, 0.001)
+    looper.start()
+    coordinator.request_stop()
+    record.outcome("join", coordinator.join)
+    looper.join(10)
