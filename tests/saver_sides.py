@@ -7,15 +7,14 @@ from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import tensorflow.compat.v1 as tf
 from outcomes import log_lines, outcome
 
 import monitored
 
 SIDES = {"tensorflow": tf.train, "monitored": monitored}
-CONFIG = tf.ConfigProto(
-    intra_op_parallelism_threads=1, inter_op_parallelism_threads=2, device_count={"CPU": 2}
-)
+CONFIG = tf.ConfigProto(intra_op_parallelism_threads=1, inter_op_parallelism_threads=2, device_count={"CPU": 2})
 
 
 class Side(SimpleNamespace):
@@ -35,7 +34,7 @@ class Side(SimpleNamespace):
         return result[1] if result[0] == "returned" else None
 
     def note(self, *values: Any) -> None:
-        self.seen.append(values)
+        self.seen.append(_plain(values))
 
     def note_files(self, *directories: str) -> None:
         for directory in directories or (self.directory,):
@@ -57,8 +56,13 @@ class Side(SimpleNamespace):
 def contents(prefix: str) -> dict[str, Any]:
     """Every tensor of a checkpoint, by name."""
     reader = tf.train.NewCheckpointReader(prefix)
-    values = {name: reader.get_tensor(name) for name in reader.get_variable_to_shape_map()}
-    return {name: getattr(value, "tolist", lambda v=value: v)() for name, value in values.items()}
+    return {name: _plain(outcome(reader.get_tensor, name)) for name in reader.get_variable_to_shape_map()}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, (list, tuple)):
+        return type(value)(map(_plain, value))
+    return value.tolist() if isinstance(value, (np.ndarray, np.generic)) else value
 
 
 def session(**kwargs: Any) -> tf.Session:
@@ -85,6 +89,8 @@ def assert_same(program: Callable[[Side], Any]) -> list[Any]:
 
 
 def _normalised(value: Any, directory: str) -> Any:
+    if hasattr(value, "saver_def"):
+        return "a saver"
     if isinstance(value, str):
         text = value.replace(directory, "<D>")
         if text.startswith(("Graph execution error", "Restoring from checkpoint failed")) or "[[{{" in text:

@@ -25,19 +25,23 @@ _OWN_NAME = ("VARIABLE_VALUE", ".TENSORS")
 
 
 class SaveSpec:
-    """One tensor to save: its value, and the name, slice and type under which it is stored."""
+    """One tensor to save: where its value comes from, and the name, slice and type it is stored as."""
 
-    def __init__(self, tensor: Any, slice_spec: str, name: str) -> None:
-        self.tensor, self.slice_spec, self.name = tensor, slice_spec, name
-        self.dtype, self.device = tensor.dtype, tensor.device
+    def __init__(self, source: Any, slice_spec: str, name: str) -> None:
+        self.source, self.slice_spec, self.name = source, slice_spec, name
+        self.dtype, self.device = source.dtype, source.device
+
+    @property
+    def tensor(self) -> Any:
+        """The value; for a slice, read by new ops wherever the save ops are being made."""
+        return _read_slice(self.source) if isinstance(self.source, Variable) else self.source
 
 
 class VariableSaveable:
-    """A variable, or a slice of one, saved through the tensor that reads it."""
+    """The tensor that reads a variable, or a slice of a partitioned variable."""
 
-    def __init__(self, op: Any, tensor: Any, slice_spec: str, name: str) -> None:
-        self.op, self.name = op, name
-        self.specs = [SaveSpec(tensor, slice_spec, name)]
+    def __init__(self, op: Any, slice_spec: str, name: str) -> None:
+        self.op, self.name, self.specs = op, name, [SaveSpec(op, slice_spec, name)]
 
     def restore(self, tensors: Sequence[Any], shapes: Sequence[Any] | None) -> Any:
         """Assign the restored value, reshaped when shapes are given.
@@ -148,7 +152,7 @@ def _saveables_for(item: Any, name: Any) -> Iterator[Any]:
         yield from _trackable_saveables(item, name)
     else:
         tensor = _variable_tensor(item, f"{text} Tensors/Variables. Not a variable")
-        yield VariableSaveable(tensor, tensor, "", name)
+        yield VariableSaveable(tensor, "", name)
 
 
 def _slice_saveables(slices: Any, name: str) -> Iterator[Any]:
@@ -166,7 +170,7 @@ def _slice_saveables(slices: Any, name: str) -> Iterator[Any]:
         if whole != info.full_name:
             text = "Slices must all be from the same tensor"
             raise ValueError(f"{text}: {whole} != {info.full_name}")
-        yield VariableSaveable(part, _read_without_copy(part), info.spec, name)
+        yield VariableSaveable(part, info.spec, name)
 
 
 def _trackable_saveables(trackable: Any, name: str) -> Iterator[Any]:
@@ -188,7 +192,7 @@ def _variable_tensor(item: Any, refusal: str) -> Any:
     return tensor
 
 
-def _read_without_copy(variable: Any) -> Any:
+def _read_slice(variable: Any) -> Any:
     # Slices are how the largest variables come: reading one must not double its memory.
     if not hasattr(variable, "handle"):
         return _variable_tensor(variable, "")

@@ -68,7 +68,7 @@ class SaverOps:
             write = tf.raw_ops.SaveV2(prefix=prefix, tensor_names=names, shape_and_slices=slices, tensors=tensors)
         else:
             raise RuntimeError(f"Unexpected write_version: {self._write_version}")
-        with tf.control_dependencies([write]):
+        with tf.control_dependencies([write]), tf.get_default_graph().colocate_with(prefix.op):
             return tf.identity(prefix, name="control_dependency")
 
     def _save_shards(self, prefix: Any, shards: Shards) -> Any:
