@@ -4,12 +4,16 @@ Each function says why it is here and works without the private symbol too. Noth
 package imports from inside TensorFlow.
 """
 
+import functools
 import json
+from collections.abc import Callable
 from typing import Any
 
 import tensorflow.compat.v1 as tf
 from google.protobuf import descriptor_pool, message_factory
 from tensorflow.compat.v2.train import Checkpoint
+
+_SESSION_RUN = tf.Session.run
 
 FORCE_FALLBACK = False
 """Set by tests to go the public way everywhere."""
@@ -39,6 +43,24 @@ def chrome_trace(step_stats: Any, show_dataflow: bool, show_memory: bool) -> str
     return json.dumps({"traceEvents": events})
 
 
+def compiled_run(
+    session: tf.Session, tensors: list[str], targets: list[str], feeds: list[str]
+) -> Callable[..., list[Any]] | None:
+    """Return a function from the values of `feeds` to those of `tensors`, which also runs `targets`.
+
+    Errors are those of `session.run`. The public `make_callable` words errors otherwise, takes
+    twice as long, and no feeds. None without the private methods, or if the request is refused.
+    """
+    if FORCE_FALLBACK or not (hasattr(session, "_make_callable_from_options") and hasattr(session, "_do_call")):
+        return None
+    options = message_class("tensorflow.CallableOptions")(fetch=tensors, target=targets, feed=feeds)
+    try:
+        run = session._make_callable_from_options(options)
+    except tf.errors.OpError:
+        return None
+    return functools.partial(session._do_call, run)
+
+
 def initialize_strategy_system() -> None:
     """Let a TPU strategy in scope start its system; nothing public asks whether it has one.
 
@@ -52,6 +74,20 @@ def initialize_strategy_system() -> None:
 def is_checkpoint_object(saver: Any) -> bool:
     """Whether `saver` is an object-based `tf.train.Checkpoint`. Rule: MTS-SCF-10."""
     return isinstance(saver, Checkpoint)
+
+
+def is_local_session(sess: Any) -> bool:
+    """Whether `sess` is an open `tf.Session` of this process whose `run` nobody has replaced.
+
+    Nothing public tells whether a session is open; without the private attribute none counts.
+    """
+    return (
+        getattr(type(sess), "run", None) is _SESSION_RUN
+        and getattr(sess, "_closed", True) is False
+        and "run" not in vars(sess)
+        and not sess.sess_str
+        and not FORCE_FALLBACK
+    )
 
 
 def is_session(sess: Any) -> bool:

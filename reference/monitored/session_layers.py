@@ -18,6 +18,7 @@ from typing import Any, Protocol
 import tensorflow.compat.v1 as tf
 
 from monitored import errors, step
+from monitored.compiled_step import StepRunner
 from monitored.session_run_hook import SessionRunHook
 
 
@@ -254,6 +255,7 @@ class HookedSession(SessionLayer):
         super().__init__(sess)
         self._hooks = hooks
         self._should_stop = False
+        self._runner = StepRunner()
 
     def _check_stop(self) -> bool:
         return self._should_stop
@@ -265,6 +267,7 @@ class HookedSession(SessionLayer):
         """
         if self.should_stop():
             raise RuntimeError("Run called even after should_stop requested.")
-        results, stop = step.run_step(self._sess, self._hooks, fetches, feed_dict, options, run_metadata, super().run)
+        request = (fetches, feed_dict, options, run_metadata)
+        results, stop = step.run_step(self._sess, self._hooks, *request, super().run, self._runner)
         self._should_stop = self._should_stop or stop
         return results
