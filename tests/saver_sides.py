@@ -16,6 +16,12 @@ import monitored
 SIDES = {"tensorflow": tf.train, "monitored": monitored}
 CONFIG = tf.ConfigProto(intra_op_parallelism_threads=1, inter_op_parallelism_threads=2, device_count={"CPU": 2})
 
+ESTIMATOR_ADVICE = (
+    " If you're using an Estimator, you'll need to return a tf.train.Saver inside a tf.train.Scaffold "
+    "from your model_fn."
+)
+"""What TensorFlow up to 2.15 says besides when an object-based checkpoint lacks a variable."""
+
 
 class Side(SimpleNamespace):
     """What a program gets: an implementation, its twin, a directory, and a place for what it sees."""
@@ -92,7 +98,7 @@ def _normalised(value: Any, directory: str) -> Any:
     if hasattr(value, "saver_def"):
         return "a saver"
     if isinstance(value, str):
-        text = value.replace(directory, "<D>")
+        text = value.replace(directory, "<D>").replace(ESTIMATOR_ADVICE, "")
         if text.startswith(("Graph execution error", "Restoring from checkpoint failed")) or "[[{{" in text:
             text = re.split(r"\n\t? ?\[\[\{\{|Graph execution error|Detected at node", text)[0]
         return re.sub(r"0x[0-9a-f]+|Tensor\(\"[^\"]*\"|tmp[0-9a-f]{32}", "...", text)

@@ -26,9 +26,9 @@ PATHS = st.sampled_from(["a", "b", "c", "d", "e", "f"])
 )
 def test_record(listed, path, limit, kept, evicted):
     before = [(name, 1.0) for name in listed]
-    recorded = retention.record(before, path, 2.0, limit)
-    assert [name for name, _ in recorded.kept] == kept
-    assert (recorded.evicted and recorded.evicted[0]) == evicted
+    renewed, fallen = retention.record(before, path, 2.0, limit)
+    assert [name for name, _ in renewed] == kept
+    assert (fallen and fallen[0]) == evicted
     assert before == [(name, 1.0) for name in listed]
 
 

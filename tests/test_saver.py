@@ -224,7 +224,7 @@ steps = st.lists(st.one_of(st.integers(0, 4), st.none()), min_size=1, max_size=9
 limits = st.sampled_from([None, 0, 1, 2, 5, -1])
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(data=st.data(), limit=limits, relative=st.booleans(), numbers=steps)
 def test_sequences(data, limit, relative, numbers):
     hours = data.draw(st.sampled_from([10000.0, 1.0, 0.1, 0.0]), label="keep every n hours")
@@ -616,6 +616,25 @@ def test_each_side_restores_what_the_other_saved(version, sharded):
             theirs.recover_last_checkpoints(ours.last_checkpoints)
             side.note(theirs.last_checkpoints)
             side.try_(side.other.latest_checkpoint, side.directory)
+
+    assert_same(program)
+
+
+def test_saving_through_a_server():
+    server = tf.train.Server.create_local_server()
+
+    def program(side):
+        with tf.device("/job:localhost/task:0/cpu:0"):
+            v = variable("a", [1.0, 2.0])
+        variable("b")
+        saver = side.train.Saver(sharded=True)
+        with tf.Session(server.target) as sess:
+            sess.run(tf.global_variables_initializer())
+            side.try_(saver.save, sess, side.path("m"), 1)
+            sess.run(v.assign([0.0, 0.0]))
+            side.try_(saver.restore, sess, side.path("m-1"))
+            side.note(sess.run(v))
+        side.note_files()
 
     assert_same(program)
 

@@ -8,35 +8,29 @@ Source: tensorflow/python/training/saver.py
 """
 
 from collections.abc import Sequence
-from typing import NamedTuple
 
 SavedCheckpoint = tuple[str, float]
 """A checkpoint's path and the time it was saved at, in seconds since the epoch."""
 
 
-class Recorded(NamedTuple):
-    """The checkpoints that stay listed, oldest first, and the one that left, if any."""
-
-    kept: list[SavedCheckpoint]
-    evicted: SavedCheckpoint | None
-
-
-def record(listed: Sequence[SavedCheckpoint], path: str, now: float, max_to_keep: int) -> Recorded:
-    """Put a checkpoint saved at ``now`` at the newest end of the list.
+def record(
+    listed: Sequence[SavedCheckpoint], path: str, now: float, max_to_keep: int
+) -> tuple[list[SavedCheckpoint], SavedCheckpoint | None]:
+    """Put a checkpoint saved at ``now`` at the newest end; return the list and what fell off it, if any.
 
     A path that is listed already moves to the newest end. When the list is then longer than
-    ``max_to_keep``, its oldest entry is evicted: one a save at most, so a list that was recovered
-    under a larger limit never shrinks. A negative limit evicts every checkpoint at once. Zero
-    records nothing at all.
+    ``max_to_keep``, its oldest entry falls off: one a save at most, so a list that was recovered
+    under a larger limit never shrinks. With a negative limit every save makes one fall off. With
+    zero nothing is recorded.
 
     Rules: MTS-CKP-02. Quirks: Q-35.
     """
     if not max_to_keep:
-        return Recorded(list(listed), None)
+        return list(listed), None
     renewed = [saved for saved in listed if saved[0] != path]
     renewed.append((path, now))
-    evicted = renewed.pop(0) if len(renewed) > max_to_keep else None
-    return Recorded(renewed, evicted)
+    fallen = renewed.pop(0) if len(renewed) > max_to_keep else None
+    return renewed, fallen
 
 
 def spare(saved_at: float, next_keep_time: float, keep_every_n_hours: float) -> tuple[bool, float]:

@@ -87,7 +87,7 @@ class Saver:
         if self._is_built:
             return
         self._is_built = True
-        if self.saver_def is None:
+        if not self.saver_def:
             self._build_ops()
             if self._is_empty:
                 return
@@ -277,10 +277,10 @@ class Saver:
 
     def _list_checkpoint(self, path: str, directory: str, state_name: str) -> None:
         if limit := self.saver_def.max_to_keep:
-            recorded = retention.record(self._last_checkpoints, path, time.time(), limit)
-            self._last_checkpoints[:] = recorded.kept
-            if recorded.evicted:
-                self._checkpoints_to_be_deleted.append(recorded.evicted)
+            kept, evicted = retention.record(self._last_checkpoints, path, time.time(), limit)
+            self._last_checkpoints[:] = kept
+            if evicted:
+                self._checkpoints_to_be_deleted.append(evicted)
         paths = self.last_checkpoints
         if self._save_relative_paths:
             path, *paths = (_relative_to(directory, item) for item in (path, *paths))
