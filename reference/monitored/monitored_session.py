@@ -32,7 +32,8 @@ class _MonitoredSession:
     OutOfRangeError or StopIteration, calls `end` of each hook and raises nothing; leaving it by
     any other exception skips `end`.
 
-    Rules: MTS-LIFE-01 to MTS-LIFE-06, MTS-GRAPH-01 to MTS-GRAPH-05, MTS-EXC-01, MTS-EXC-02.
+    Rules: MTS-LIFE-01 to MTS-LIFE-06, MTS-GRAPH-01 to MTS-GRAPH-05, MTS-EXC-01, MTS-EXC-02,
+    MTS-EXC-10.
     """
 
     StepContext = session_layers.StepContext

@@ -22,7 +22,7 @@ _ANY_SESSION = tf.Session.__mro__[-2]
 class QueueRunner:
     """A queue and the ops that fill it, each of which gets a thread of its own in every session.
 
-    Rules: MTS-QR-02, MTS-QR-03, MTS-QR-04.
+    Rules: MTS-QR-02 to MTS-QR-06.
     Source: tensorflow/python/training/queue_runner_impl.py
     """
 

@@ -52,7 +52,7 @@ def MonitoredTrainingSession(
     its configuration; closing waits `stop_grace_period_secs` seconds for threads;
     `save_graph_def=False` writes neither `graph.pbtxt` nor `.meta` files.
 
-    Rules: MTS-ARG-01 to MTS-ARG-12.
+    Rules: MTS-ARG-01 to MTS-ARG-12, MTS-EVT-03.
     Source: tensorflow/python/training/monitored_session.py
     """
     save_summaries_secs, save_summaries_steps = _resolve_periods(
