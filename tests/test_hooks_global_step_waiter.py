@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-WAITS = [(-1, 1), (0, 1), (1, 1), (5, 1), (5, 700), (3000, 700), (3000, 1001)]
+WAITS = [(-1, 1), (0, 1), (1, 1), (5, 1), (5, 700), (3000, 700), (3000, 1000), (3000, 1001)]
 
 
 @pytest.mark.parametrize(("wait_until_step", "per_poll"), WAITS)
