@@ -64,19 +64,15 @@ class _Plan:
 
     def __init__(self, run: Callable[..., list[Any]], build: Build, feeds: list[tf.Tensor], kept: list[Any]) -> None:
         self.run, self.build = run, build
-        self._inputs = [(np.dtype(feed.dtype.as_numpy_dtype), _dimensions(feed)) for feed in feeds]
+        self._inputs = [(np.dtype(feed.dtype.as_numpy_dtype), feed.shape, _full_shape(feed)) for feed in feeds]
         self._kept = (feeds, kept)
 
     def accepts(self, values: Iterable[Any]) -> bool:
         """Whether the fed values are arrays of the right types and shapes as they are."""
-        for value, (dtype, dimensions) in zip(values, self._inputs, strict=True):
+        for value, (dtype, shape, usual) in zip(values, self._inputs, strict=True):
             if type(value) is not np.ndarray or value.dtype != dtype:
                 return False
-            if dimensions is None or value.shape == dimensions:
-                continue
-            if len(value.shape) != len(dimensions):
-                return False
-            if any(known is not None and known != size for known, size in zip(dimensions, value.shape, strict=True)):
+            if value.shape != usual and not shape.is_compatible_with(value.shape):
                 return False
         return True
 
@@ -157,6 +153,6 @@ def _is_plain_feed(feed: Any, graph: tf.Graph) -> bool:
     return not np.dtype(feed.dtype.as_numpy_dtype).hasobject
 
 
-def _dimensions(feed: tf.Tensor) -> tuple[int | None, ...] | None:
-    """Return the static shape, None where it is unknown."""
-    return None if feed.shape.rank is None else tuple(feed.shape.as_list())
+def _full_shape(feed: tf.Tensor) -> tuple[int, ...] | None:
+    """Return the static shape as a tuple, None if it is not fully known."""
+    return tuple(feed.shape.as_list()) if feed.shape.is_fully_defined() else None

@@ -16,8 +16,6 @@ import tensorflow.compat.v1 as tf
 from monitored import _tensorflow
 from monitored.checkpoint_state import get_checkpoint_state
 
-_SAVED_MODEL_INITIALIZERS = "saved_model_initializers"
-
 
 class SessionManager:
     """Makes ready sessions over one graph.
@@ -44,18 +42,14 @@ class SessionManager:
         local_init_feed_dict: dict[Any, Any] | None = None,
     ) -> None:
         self._graph = tf.get_default_graph() if graph is None else graph
+        self._ready_op, self._ready_for_local_init_op = ready_op, ready_for_local_init_op
         self._local_init_op = local_init_op
-        self._ready_op = ready_op
-        self._ready_for_local_init_op = ready_for_local_init_op
+        self._local_init_options = {"feed_dict": local_init_feed_dict, "options": local_init_run_options}
         self._recovery_wait_secs = recovery_wait_secs
-        self._local_init_run_options = local_init_run_options
-        self._local_init_feed_dict = local_init_feed_dict
         self._target: str | None = None
         if ready_for_local_init_op is not None and local_init_op is None:
-            raise ValueError(
-                "If you pass a ready_for_local_init_op you must also pass a local_init_op "
-                f", ready_for_local_init_op [{ready_for_local_init_op}]"
-            )
+            text = "If you pass a ready_for_local_init_op you must also pass a local_init_op"
+            raise ValueError(f"{text} , ready_for_local_init_op [{ready_for_local_init_op}]")
 
     def prepare_session(
         self,
@@ -92,19 +86,13 @@ class SessionManager:
                 session.run(init_op, feed_dict=init_feed_dict)
             if init_fn:
                 init_fn(session)
+        failure, init = "Init operations did not make model ready", f"Init op: {_name_of(init_op)}, init fn: {init_fn}"
         ready, reason = self._try_run_local_init_op(session)
         if not ready:
-            raise RuntimeError(
-                "Init operations did not make model ready for local_init.  "
-                f"Init op: {_name_of(init_op)}, init fn: {init_fn}, error: {reason}"
-            )
+            raise RuntimeError(f"{failure} for local_init.  {init}, error: {reason}")
         ready, reason = self._model_ready(session)
         if not ready:
-            raise RuntimeError(
-                "Init operations did not make model ready.  "
-                f"Init op: {_name_of(init_op)}, init fn: {init_fn}, "
-                f"local_init_op: {self._local_init_op}, error: {reason}"
-            )
+            raise RuntimeError(f"{failure}.  {init}, local_init_op: {self._local_init_op}, error: {reason}")
         return session
 
     def recover_session(
@@ -131,15 +119,14 @@ class SessionManager:
         if not restored:
             return session, False
         source = checkpoint_dir or checkpoint_filename_with_path
-        for_what = "ready for local init"
+        purpose = "ready" if ready else "ready for local init"
         if ready:
-            for_what = "ready"
             ready, reason = self._model_ready(session)
-        if not ready:
-            tf.logging.info("Restoring model from %s did not make model %s: %s", source, for_what, reason)
-            return session, False
-        tf.logging.info("Restored model from %s", source)
-        return session, True
+        if ready:
+            tf.logging.info("Restored model from %s", source)
+        else:
+            tf.logging.info("Restoring model from %s did not make model %s: %s", source, purpose, reason)
+        return session, ready
 
     def wait_for_session(
         self, master: str, config: tf.ConfigProto | None = None, max_wait_secs: float | None = math.inf
@@ -163,7 +150,8 @@ class SessionManager:
                 ready, not_ready = self._model_ready(session)
                 if ready:
                     return session
-            _close_quietly(session)
+            with contextlib.suppress(Exception):  # a new one is opened in any case
+                session.close()
             if max(0, max_wait_secs - (time.time() - start)) < self._recovery_wait_secs:
                 raise tf.errors.DeadlineExceededError(
                     None, None, f"Session was not ready after waiting {int(max_wait_secs)} secs."
@@ -215,7 +203,7 @@ class SessionManager:
         if not ready:
             return False, reason
         tf.logging.info("Running local_init_op.")
-        session.run(self._local_init_op, feed_dict=self._local_init_feed_dict, options=self._local_init_run_options)
+        session.run(self._local_init_op, **self._local_init_options)
         tf.logging.info("Done running local_init_op.")
         return True, None
 
@@ -226,7 +214,7 @@ class SessionManager:
 
 def _restore(session: tf.Session, saver: Any, path: str) -> None:
     """Restore `path`; a graph loaded from a SavedModel runs its own initialisers first."""
-    initializers = tf.get_collection(_SAVED_MODEL_INITIALIZERS)
+    initializers = tf.get_collection("saved_model_initializers")
     if initializers:
         session.run(initializers)
     saver.restore(session, path)
@@ -253,12 +241,4 @@ def _is_ready(op: Any, session: tf.Session, complaint: str) -> tuple[bool, str |
 
 
 def _name_of(op: Any) -> str:
-    if op is None:
-        return "None"
-    name: str = op.name if hasattr(op, "name") else f"<no name for {type(op)}>"
-    return name
-
-
-def _close_quietly(session: tf.Session) -> None:
-    with contextlib.suppress(Exception):  # a new one is opened in any case
-        session.close()
+    return "None" if op is None else str(getattr(op, "name", f"<no name for {type(op)}>"))
