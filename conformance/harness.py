@@ -13,9 +13,10 @@ from typing import Any, Callable
 
 from conformance import divergences, implementations
 from conformance.compare import ConformanceError, compare, explain
+from conformance.implementations import Implementation
 from conformance.rules import GROUPS, RULES, group_of
 from conformance.sandbox import run_in_sandbox
-from conformance.trace import Event, tf
+from conformance.trace import tf
 
 
 class Harness:
@@ -35,30 +36,29 @@ class Harness:
         gc.collect()
         gc.freeze(); gc.disable()
 
-    def traces(self, scenario: Callable[..., Any]) -> tuple[list[Event], list[Event]]:
-        """Run `scenario` against oracle and subject and return both traces."""
-        return (
-            run_in_sandbox(self.oracle.namespace, scenario),
-            run_in_sandbox(self.subject.namespace, scenario),
-        )
-
     def judge(
         self,
         scenario: Callable[..., Any],
         rules: tuple[str, ...],
         subject_of_test: str,
         replay: str,
+        subject: Implementation | None = None,
     ) -> None:
-        """Compare one scenario and count it; ConformanceError says the first difference."""
+        """Compare one scenario and count it; ConformanceError says the first difference.
+
+        `subject` stands in for the harness's own, for example a mixture of both sides.
+        """
+        subject = subject or self.subject
         unknown = [rule for rule in rules if rule not in RULES]
         if unknown:
             raise ValueError(f"unknown rules {unknown}")
         self.count(rules)
-        oracle, subject = self.traces(scenario)
+        expected = run_in_sandbox(self.oracle.namespace, scenario)
+        observed = run_in_sandbox(subject.namespace, scenario)
         if os.environ.get("CONFORMANCE_SHOW"):
-            for index, event in enumerate(oracle):
+            for index, event in enumerate(expected):
                 print(f"{index:3d} {event.kind}: {json.dumps(event.data)}")
-        verdict = compare(oracle, subject, self.register)
+        verdict = compare(expected, observed, self.register)
         groups = {group_of(rule) for rule in rules}
         for group in groups:
             self.registered[group] += len(verdict.registered)
@@ -69,9 +69,9 @@ class Harness:
             self.failed.add(subject_of_test.split("\n")[0])
             for group in groups:
                 self.differences[group] += 1
-        names = (self.oracle.name, self.subject.name)
+        names = (self.oracle.name, subject.name)
         raise ConformanceError(
-            explain(verdict.difference, oracle, subject, names, subject_of_test, replay)
+            explain(verdict.difference, expected, observed, names, subject_of_test, replay)
         )
 
     def count(self, rules: tuple[str, ...]) -> None:

@@ -43,6 +43,22 @@ def load(name: str) -> Implementation:
     raise ImportError(f"Cannot import the implementation {name!r}")
 
 
+class _Mixture:
+    """A namespace that takes some names from one implementation and the rest from another."""
+
+    def __init__(self, most: Any, some: Any, names: frozenset[str]) -> None:
+        self._most, self._some, self._names = most, some, names
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._some if name in self._names else self._most, name)
+
+
+def mixture(most: Implementation, some: Implementation, names: frozenset[str]) -> Implementation:
+    """Return `most` with `names` taken from `some`: parts of one must work inside the other."""
+    label = f"{most.name} with {', '.join(sorted(names))} of {some.name}"
+    return Implementation(label, _Mixture(most.namespace, some.namespace, names))
+
+
 def oracle_name(option: str | None = None) -> str:
     """Return the oracle's name: the option, else CONFORMANCE_ORACLE, else `tf.train`."""
     return option or os.environ.get("CONFORMANCE_ORACLE") or DEFAULT_ORACLE
