@@ -498,6 +498,47 @@ def test_trackable_objects_are_saved(form):
     assert_same(program)
 
 
+class Counted(tf2.Module):
+    """A trackable object in the older form: it names the makers of its saveables."""
+
+    def __init__(self):
+        super().__init__(name="counted")
+        self.first, self.second = variable("first"), variable("second")
+
+    def _gather_saveables_for_checkpoint(self):
+        def make(name="default"):
+            return tf_saver.BaseSaverBuilder.ResourceVariableSaveable(self.first, "", name)
+
+        return {"VARIABLE_VALUE": make, "other": self.second}
+
+
+@pytest.mark.parametrize("form", ["list", "dict"])
+def test_trackable_objects_that_name_their_saveables(form):
+    def program(side):
+        item = Counted()
+        saver = side.try_(side.train.Saver, {"list": [item], "dict": {"x": item}}[form])
+        with started() as sess:
+            side.try_(lambda: saver.save(sess, side.path("m")))
+        side.note_files()
+        if tf.train.checkpoint_exists(side.path("m")):
+            side.note_checkpoint(side.path("m"))
+
+    assert_same(program)
+
+
+def test_variables_of_a_distribution_strategy():
+    def program(side):
+        with tf2.distribute.MirroredStrategy(["/cpu:0", "/cpu:1"]).scope():
+            variable("v", [1.0, 2.0])
+        saver = side.train.Saver()
+        with started() as sess:
+            side.try_(saver.save, sess, side.path("m"))
+            side.note_checkpoint(side.path("m"))
+            side.try_(saver.restore, sess, side.path("m"))
+
+    assert_same(program)
+
+
 def test_saveables_of_several_devices_are_refused_when_sharded():
     def program(side):
         with tf.device("/cpu:0"):
@@ -688,6 +729,14 @@ def test_a_saver_made_from_the_other_sides_definition():
         side.note(without_names(side.train.Saver.from_proto(definition).to_proto()))
 
     assert_same(program)
+
+
+def test_private_attributes_that_public_code_reads(fresh_graph):
+    variable()
+    theirs, ours = tf.train.Saver(), monitored.Saver(name="ours")
+    assert set(vars(theirs)) <= set(vars(ours))
+    same = set(vars(theirs)) - {"saver_def", "_builder", "_name", "_next_checkpoint_time"}
+    assert {key: vars(ours)[key] for key in same} == {key: vars(theirs)[key] for key in same}
 
 
 def test_unusable_definitions():

@@ -11,7 +11,7 @@ the same and are taken as they are: lookup tables and data iterators arrive in t
 Source: tensorflow/python/training/saving/saveable_object_util.py
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import tensorflow.compat.v1 as tf
@@ -21,7 +21,6 @@ Variable = tf.compat.v2.Variable
 
 _REFERENCE_OPS = frozenset(["Variable", "VariableV2", "AutoReloadVariable"])
 _VARIABLE_OPS = _REFERENCE_OPS | {"VarHandleOp", "ReadVariableOp"}
-_OWN_NAME = ("VARIABLE_VALUE", ".TENSORS")
 
 
 class SaveSpec:
@@ -79,7 +78,7 @@ def saveables_of(var_list: Any) -> list[Any]:
     They come sorted by name. Raises TypeError for what is no variable, ValueError for one name
     given to two variables or one variable given two names.
     """
-    named = var_list if isinstance(var_list, Mapping) else _named(var_list)
+    named = var_list if isinstance(var_list, dict) else _named(var_list)
     saveables: list[Any] = []
     seen: set[int] = set()
     for name, item in sorted(named.items(), key=lambda pair: pair[0]):
@@ -123,7 +122,7 @@ def _named(var_list: Any) -> dict[str, Any]:
                 raise ValueError(f"{text}: {info.full_name}")
             slices.append(item)
         elif _is_trackable(item):
-            named |= {saveable.name: saveable for saveable in _trackable_saveables(item, "")}
+            named |= _named(_parts(item))
         else:
             name, stored = _name_and_tensor(item)
             if name in named:
@@ -149,7 +148,8 @@ def _saveables_for(item: Any, name: Any) -> Iterator[Any]:
     elif isinstance(item, (list, tuple)) or is_partitioned(item):
         yield from _slice_saveables(item, name)
     elif _is_trackable(item):
-        yield from _trackable_saveables(item, name)
+        for part in _parts(item, name):
+            yield from _saveables_for(part, part.name)
     else:
         tensor = _variable_tensor(item, f"{text} Tensors/Variables. Not a variable")
         yield VariableSaveable(tensor, "", name)
@@ -173,13 +173,12 @@ def _slice_saveables(slices: Any, name: str) -> Iterator[Any]:
         yield VariableSaveable(part, info.spec, name)
 
 
-def _trackable_saveables(trackable: Any, name: str) -> Iterator[Any]:
+def _parts(trackable: Any, name: str | None = None) -> list[Any]:
     made = trackable._gather_saveables_for_checkpoint()
     if not made and hasattr(trackable, "_serialize_to_tensors"):
-        yield TrackableSaveable(trackable, name)
-    for key, make in made.items():
-        item = make(name if key in _OWN_NAME else f"{name}_{key}") if callable(make) else make
-        yield from _saveables_for(item, item.name)
+        return [TrackableSaveable(trackable, name or "")]
+    named = {key: [name if key == "VARIABLE_VALUE" else f"{name}_{key}"] if name else [] for key in made}
+    return [make(*named[key]) if callable(make) else make for key, make in made.items()]
 
 
 def _variable_tensor(item: Any, refusal: str) -> Any:
@@ -207,4 +206,5 @@ def _is_saveable(item: Any) -> bool:
 
 
 def _is_trackable(item: Any) -> bool:
-    return hasattr(item, "_gather_saveables_for_checkpoint") and not isinstance(item, Variable)
+    plain = isinstance(item, Variable) and not isinstance(item, tf.compat.v2.distribute.DistributedValues)
+    return hasattr(item, "_gather_saveables_for_checkpoint") and not plain
