@@ -52,7 +52,7 @@ class _MonitoredSession:
         self._coordinated_creator = _CoordinatedSessionCreator(
             session_creator or ChiefSessionCreator(), self._hooks, stop_grace_period_secs
         )
-        self._sess: session_layers.SessionLayer | None
+        self._sess: Any
         if should_recover:
             self._sess = session_layers.RecoveringSession(self._coordinated_creator)
         else:
@@ -64,13 +64,7 @@ class _MonitoredSession:
         session = self._tf_sess()
         return None if session is None else session.graph
 
-    def run(
-        self,
-        fetches: Any,
-        feed_dict: Any = None,
-        options: tf.RunOptions | None = None,
-        run_metadata: tf.RunMetadata | None = None,
-    ) -> Any:
+    def run(self, fetches: Any, feed_dict: Any = None, options: Any = None, run_metadata: Any = None) -> Any:
         """Run one step with its hooks and return the values of `fetches`, in their structure.
 
         Takes what `tf.Session.run` takes. `options` are merged with the hooks' in place. Raises
@@ -78,9 +72,7 @@ class _MonitoredSession:
 
         Rules: MTS-RUN-01 to MTS-RUN-13, MTS-EXC-03, MTS-EXC-04, MTS-CLOSE-05.
         """
-        return self._sess.run(  # type: ignore[union-attr]  # closed: the AttributeError is the rule
-            fetches, feed_dict=feed_dict, options=options, run_metadata=run_metadata
-        )
+        return self._sess.run(fetches, feed_dict=feed_dict, options=options, run_metadata=run_metadata)
 
     def run_step_fn(self, step_fn: session_layers.StepFn) -> Any:
         """Call `step_fn(step_context)` once and return what it returns.
@@ -97,9 +89,7 @@ class _MonitoredSession:
                 "`step_fn` may either have one `step_context` argument, or `self` and "
                 f"`step_context` arguments if it's an instance method. Got {names} instead."
             )
-        return self._sess.run_step_fn(  # type: ignore[union-attr]  # closed: as in run
-            step_fn, self._tf_sess(), run_with_hooks=None
-        )
+        return self._sess.run_step_fn(step_fn, self._tf_sess(), run_with_hooks=None)
 
     def should_stop(self) -> bool:
         """Whether training should end: a hook or a thread asked for it, or it is closed.

@@ -12,16 +12,8 @@ import tensorflow.compat.v1 as tf
 from monitored import _tensorflow
 from monitored.saver import saver_for_checkpoint_object, saver_or_default
 
-_PARTS = (
-    "init_op",
-    "init_feed_dict",
-    "ready_op",
-    "ready_for_local_init_op",
-    "local_init_op",
-    "local_init_feed_dict",
-    "summary_op",
-    "saver",
-)
+_MADE_IF_MISSING = ("init_op", "ready_op", "ready_for_local_init_op", "local_init_op", "summary_op")
+_PARTS = (*_MADE_IF_MISSING, "init_feed_dict", "local_init_feed_dict", "saver")
 
 
 class Scaffold:
@@ -61,7 +53,8 @@ class Scaffold:
         self._saver = saver
         if copy_from_scaffold is not None:
             self._fill_from(copy_from_scaffold)
-        self._init_fn = self._bind_init_fn()
+        init_fn = self._user_init_fn
+        self._init_fn = (lambda session: init_fn(self, session)) if init_fn else None
 
     def _fill_from(self, other: "Scaffold") -> None:
         """Take over each part that is None here. Rule: MTS-SCF-08."""
@@ -73,13 +66,6 @@ class Scaffold:
             if getattr(self, "_" + part) is None:
                 setattr(self, "_" + part, getattr(other, part))
 
-    def _bind_init_fn(self) -> Callable[[tf.Session], None] | None:
-        """Return the user's `init_fn` as a function of the session. Rule: MTS-SCF-07."""
-        user_init_fn = self._user_init_fn
-        if not user_init_fn:
-            return None
-        return lambda session: user_init_fn(self, session)
-
     def finalize(self) -> "Scaffold":
         """Fill in the missing parts, build the saver, finalise the default graph; return self.
 
@@ -88,19 +74,11 @@ class Scaffold:
 
         Rules: MTS-SCF-02 to MTS-SCF-06, MTS-SCF-09, MTS-SCF-10.
         """
-        keys, choose = tf.GraphKeys, Scaffold.get_or_default
-        if self._init_op is None:
-            self._init_op = choose("init_op", keys.INIT_OP, _default_init_op)
-        if self._ready_op is None:
-            self._ready_op = choose("ready_op", keys.READY_OP, _default_ready_op)
-        if self._ready_for_local_init_op is None:
-            self._ready_for_local_init_op = choose(
-                "ready_for_local_init_op", keys.READY_FOR_LOCAL_INIT_OP, _default_ready_for_local_init_op
-            )
-        if self._local_init_op is None:
-            self._local_init_op = choose("local_init_op", keys.LOCAL_INIT_OP, Scaffold.default_local_init_op)
-        if self._summary_op is None:
-            self._summary_op = choose("summary_op", keys.SUMMARY_OP, tf.summary.merge_all)
+        makers = (_default_init_op, _default_ready_op, _default_local_ready_op, Scaffold.default_local_init_op)
+        for part, make in zip(_MADE_IF_MISSING, (*makers, tf.summary.merge_all), strict=True):
+            if getattr(self, "_" + part) is None:
+                key = getattr(tf.GraphKeys, part.upper())
+                setattr(self, "_" + part, Scaffold.get_or_default(part, key, make))
         if self._saver is None:
             self._saver = saver_or_default()
         if _tensorflow.is_checkpoint_object(self._saver):
@@ -166,12 +144,9 @@ class Scaffold:
         """
         items = tf.get_collection(collection_key)
         if len(items) > 1:
-            raise RuntimeError(
-                'More than one item in the collection "%s". Please indicate which one to use by '
-                "passing it to the tf.Scaffold constructor as:  tf.Scaffold(%s=item to use)",
-                collection_key,
-                arg_name,
-            )
+            text = 'More than one item in the collection "%s". Please indicate which one to use by passing it to '
+            text += "the tf.Scaffold constructor as:  tf.Scaffold(%s=item to use)"
+            raise RuntimeError(text, collection_key, arg_name)
         if items:
             return items[0]
         made = default_constructor()
@@ -185,43 +160,35 @@ class Scaffold:
 
         Rule: MTS-SCF-05.
         """
-        return tf.group(
-            tf.local_variables_initializer(),
-            tf.tables_initializer(),
-            _initialize(tf.get_collection(tf.GraphKeys.LOCAL_RESOURCES)),
-        )
+        variables, resources = tf.local_variables_initializer(), _initialize(tf.GraphKeys.LOCAL_RESOURCES)
+        return tf.group(variables, tf.tables_initializer(), resources)
 
 
 def _default_init_op() -> tf.Operation:
-    return tf.group(
-        tf.global_variables_initializer(),
-        _initialize(tf.get_collection(tf.GraphKeys.RESOURCES)),
-        tf.get_collection("saved_model_initializers"),
-    )
+    variables, resources = tf.global_variables_initializer(), _initialize(tf.GraphKeys.RESOURCES)
+    return tf.group(variables, resources, tf.get_collection("saved_model_initializers"))
 
 
 def _default_ready_op() -> tf.Tensor:
-    resources = tf.get_collection(tf.GraphKeys.RESOURCES)
-    resources += tf.get_collection(tf.GraphKeys.LOCAL_RESOURCES)
-    return tf.concat([tf.report_uninitialized_variables(), _uninitialized(resources)], 0)
+    resources = _uninitialized(tf.GraphKeys.RESOURCES, tf.GraphKeys.LOCAL_RESOURCES)
+    return tf.concat([tf.report_uninitialized_variables(), resources], 0)
 
 
-def _default_ready_for_local_init_op() -> tf.Tensor:
-    resources = tf.get_collection(tf.GraphKeys.RESOURCES)
-    variables = tf.report_uninitialized_variables(tf.global_variables())
-    return tf.concat([variables, _uninitialized(resources)], 0)
+def _default_local_ready_op() -> tf.Tensor:
+    resources = _uninitialized(tf.GraphKeys.RESOURCES)
+    return tf.concat([tf.report_uninitialized_variables(tf.global_variables()), resources], 0)
 
 
-def _initialize(resources: list[Any]) -> tf.Operation:
-    return tf.group(*[resource.create for resource in resources], name="init")
+def _initialize(collection_key: str) -> tf.Operation:
+    return tf.group(*[resource.create for resource in tf.get_collection(collection_key)], name="init")
 
 
-def _uninitialized(resources: list[Any]) -> tf.Tensor:
+def _uninitialized(*collection_keys: str) -> tf.Tensor:
     """Return the handle names of those resources that are not initialised."""
+    resources = [resource for key in collection_keys for resource in tf.get_collection(key)]
     device = os.environ.get("TF_DEVICE_FOR_UNINITIALIZED_VARIABLE_REPORTING", "/cpu:0")
     with tf.name_scope("report_uninitialized_resources"), tf.device(device):
         if not resources:
             return tf.constant([], dtype=tf.string)
         missing = tf.logical_not(tf.stack([resource.is_initialized for resource in resources]))
-        names = tf.constant([resource.handle.name for resource in resources])
-        return tf.boolean_mask(names, missing)
+        return tf.boolean_mask(tf.constant([resource.handle.name for resource in resources]), missing)

@@ -69,18 +69,13 @@ class SessionLayer:
         return self._sess.graph
 
     @property
-    def sess_str(self) -> str:
-        """The target of the session inside."""
-        target: str = self._sess.sess_str
-        return target
+    def sess_str(self) -> Any:
+        """The target of the session inside, as bytes if that is a `tf.Session`."""
+        return self._sess.sess_str
 
     def should_stop(self) -> bool:
         """Whether this layer, or one inside it, has a reason to stop, or is closed."""
-        if self._check_stop():
-            return True
-        if self._sess:
-            return self._wraps_a_layer and self._sess.should_stop()
-        return True
+        return bool(self._check_stop() or not self._sess or (self._wraps_a_layer and self._sess.should_stop()))
 
     def _check_stop(self) -> bool:
         """Whether this layer itself has a reason to stop."""
