@@ -181,7 +181,8 @@ FEEDS = {
     "hooks: name, tensor": ({"a:0": 10.0}, {"a": 20.0}, {"b": 2.0}),
     "override a constant": ({"c": 9.0}, None, {"a": 1.0, "b": 2.0}),
     "empty dictionaries": ({}, {}, {"a": 1.0, "b": 2.0}),
-    "nobody": (None, None, None),
+    # Two placeholders without a value would race for the error.
+    "nobody feeds a": (None, None, {"b": 2.0}),
     "only hooks": ({"a": 1.0, "b": 2.0}, None, {}),
     "unknown name": ({"zzz:0": 1.0}, None, {"a": 1.0, "b": 2.0}),
     "None as value": ({"a": None}, None, {"b": 1.0}),
