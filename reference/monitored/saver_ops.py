@@ -59,8 +59,7 @@ class SaverOps:
         )
 
     def _save(self, prefix: Any, saveables: Sequence[Any]) -> Any:
-        specs = [spec for saveable in saveables for spec in saveable.specs]
-        names, slices = [spec.name for spec in specs], [spec.slice_spec for spec in specs]
+        specs, names, slices = _stored(saveables)
         tensors = [spec.tensor for spec in specs]
         if self._write_version == _V1:
             write = tf.raw_ops.SaveSlices(filename=prefix, tensor_names=names, shapes_and_slices=slices, data=tensors)
@@ -144,6 +143,11 @@ def warn_of_v1() -> None:
     tf.logging.warning(stars)
 
 
+def _stored(saveables: Sequence[Any]) -> tuple[list[Any], list[str], list[str]]:
+    specs = [spec for saveable in saveables for spec in saveable.specs]
+    return specs, [spec.name for spec in specs], [spec.slice_spec for spec in specs]
+
+
 def _temporary_prefix(prefix: Any) -> Any:
     # Shards are written beside the target and moved there by the merge, so a reader never meets
     # half a checkpoint. S3 shows files late: there, a temporary folder would lose them.
@@ -161,14 +165,10 @@ def _restore_shards(prefix: Any, shards: Shards, reshape: bool) -> Any:
 
 
 def _restore(prefix: Any, saveables: Sequence[Any], reshape: bool, name: str) -> Any:
-    specs = [spec for saveable in saveables for spec in saveable.specs]
+    specs, names, slices = _stored(saveables)
+    types = [spec.dtype for spec in specs]
     with tf.device("cpu:0"):
-        tensors = tf.raw_ops.RestoreV2(
-            prefix=prefix,
-            tensor_names=[spec.name for spec in specs],
-            shape_and_slices=[spec.slice_spec for spec in specs],
-            dtypes=[spec.dtype for spec in specs],
-        )
+        tensors = tf.raw_ops.RestoreV2(prefix=prefix, tensor_names=names, shape_and_slices=slices, dtypes=types)
     unread = iter(tensors)
     assigns = []
     for saveable in saveables:
@@ -194,8 +194,7 @@ def _by_device(saveables: Sequence[Any]) -> Shards:
 
 def _on_cpu(device: str) -> str:
     spec = tf.DeviceSpec.from_string(device).replace(device_type="CPU", device_index=0)
-    name: str = spec.to_string()
-    return name
+    return str(spec.to_string())
 
 
 def _make_partitioned_variables_readable() -> None:
