@@ -19,7 +19,8 @@ class Divergence(NamedTuple):
     """One registered difference; `match` holds regular expressions on the differing event.
 
     `kind` is searched in the event's kind, `path` in the path of the differing part, `oracle` and
-    `subject` in the JSON text of the differing part of each side. `skip` says which side's event
+    `subject` in the JSON text of the differing part of each side, `event` in that of the oracle's
+    whole event. `skip` says which side's event
     the comparison steps over.
     """
 
@@ -59,6 +60,7 @@ def _matches(entry: Divergence, difference: Any) -> bool:
     texts = {
         "kind": event.kind,
         "path": difference.path,
+        "event": json.dumps(event.data),
         "oracle": json.dumps(difference.oracle_part),
         "subject": json.dumps(difference.subject_part),
     }

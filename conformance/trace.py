@@ -76,6 +76,7 @@ NORMALISATIONS: Tuple[Normalisation, ...] = (
     ),
     Normalisation("nodes in kernel messages", r"\s*\[\[\{*[^\]]*\]\]|\{\{node [^}]*\}\}", ""),
     Normalisation("the runtime counts resources over the process", r"'_\d+_(\w+)'", r"'\1'"),
+    Normalisation("temporary file names", r"\.tmp[0-9a-f]{32}\b", ".tmp<random>"),
     Normalisation("wall time in event file names", r"tfevents\.\d+\.[^\s/\"']+", "tfevents.<time>"),
 )
 _COMPILED = [(re.compile(rule.pattern), rule.replacement) for rule in NORMALISATIONS]
