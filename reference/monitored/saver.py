@@ -248,10 +248,10 @@ class Saver:
     def _build_ops(self) -> None:
         if self._var_list is None:
             self._var_list = everything_saveable()
+        if not self._var_list and not self._allow_empty:
+            raise ValueError("No variables to save")
         self._is_empty = not self._var_list
         if self._is_empty:
-            if not self._allow_empty:
-                raise ValueError("No variables to save")
             return
         self._builder = self._builder or SaverOps(self._write_version)
         self.saver_def = self._builder.build(
