@@ -135,8 +135,8 @@ class Saver:
         if not self._is_empty:
             directory = os.path.dirname(save_path)
             try:
-                feed = {self.saver_def.filename_tensor_name: target}
-                written = tf.compat.as_str(sess.run(self.saver_def.save_tensor_name, feed))
+                fetch, feed = self.saver_def.save_tensor_name, self.saver_def.filename_tensor_name
+                written = tf.compat.as_str(sess.run(fetch, {feed: target}))
                 if write_state:
                     self._list_checkpoint(written, directory, state_name)
                     self._delete_one_evicted(meta_graph_suffix)
