@@ -1,7 +1,9 @@
 """What every test gets: a graph of its own, a clock that never really waits, and the log."""
 
+import gc
 import logging
 import os
+import tempfile
 import threading
 import time
 from collections.abc import Iterator
@@ -17,6 +19,7 @@ import pytest
 import tensorflow.compat.v1 as tf
 
 THREAD_GRACE_SECS = 2.0
+MOST_GRAPHS = 60
 
 pytest.register_assert_rewrite("hosting")
 
@@ -98,6 +101,20 @@ def same(tmp_path: Path, clock: VirtualClock, tf_logs: list[tuple[str, str]]) ->
 def config() -> tf.ConfigProto:
     """A session config that takes few threads."""
     return tf.ConfigProto(intra_op_parallelism_threads=1, inter_op_parallelism_threads=2)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _no_folder_or_graph_left(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Refuse temporary folders that stay, and graphs that pile up: TensorFlow keeps a few."""
+    folder = tmp_path_factory.mktemp("temporary")
+    before, tempfile.tempdir = tempfile.tempdir, str(folder)
+    yield
+    tempfile.tempdir = before
+    left = [path.name for path in folder.iterdir() if not path.name.startswith("__autograph_generated")]
+    assert not left, f"temporary files left: {left}"
+    gc.collect()
+    graphs = sum(isinstance(thing, tf.Graph) for thing in gc.get_objects())
+    assert graphs <= MOST_GRAPHS, f"graphs left: {graphs}"
 
 
 @pytest.fixture(autouse=True)

@@ -100,7 +100,7 @@ def test_the_readme_example_prints_what_the_readme_says(monkeypatch, tmp_path):
     (program,) = readme_blocks("python")
     (expected,) = readme_blocks("text")
     assert len(program.strip().splitlines()) <= 15
-    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     output = io.StringIO()
     with redirect_stdout(output):
         exec(compile(program, "README.md", "exec"), {"__name__": "__main__"})

@@ -74,7 +74,8 @@ TENSORFLOW_MODULES = {
 
 CONCERNS = {
     "sessions, scaffold": (
-        "training_session.py monitored_session.py session_layers.py step.py session_creator.py scaffold.py errors.py",
+        "training_session.py monitored_session.py session_layers.py step.py compiled_step.py session_creator.py "
+        "scaffold.py errors.py",
         "training/monitored_session.py",
     ),
     "making a session ready": ("session_manager.py", "training/session_manager.py"),
@@ -230,7 +231,7 @@ def readme_table() -> list[str]:
         rows.append(f"| {concern} | {a:,} | {b:,} |")
         counted += a + b
     if counted != sum(ours.values()) + sum(theirs.values()):
-        raise ValueError("CONCERNS misses a module or has one twice")
+        raise ValueError(f"CONCERNS misses a module or has one twice: {sorted(ours)}")
     rows.append(f"| **all** | **{sum(ours.values()):,}** | **{sum(theirs.values()):,}** |")
     return rows
 
