@@ -26,14 +26,12 @@ STATES = {
     "empty": "",
     "junk": "junk{",
     "unknown field": 'model_checkpoint_path: "m-1"\nunknown: 3\n',
-    "relative": 'model_checkpoint_path: "m-1"\n'
-    'all_model_checkpoint_paths: "m-0"\nall_model_checkpoint_paths: "m-1"\n',
+    "relative": 'model_checkpoint_path: "m-1"\nall_model_checkpoint_paths: "m-0"\nall_model_checkpoint_paths: "m-1"\n',
     "absolute": 'model_checkpoint_path: "/nowhere/m-1"\nall_model_checkpoint_paths: "/nowhere/m-1"\n',
     "glob": 'model_checkpoint_path: "m*"\n',
     "only all": 'all_model_checkpoint_paths: "m-1"\n',
     "outside": 'model_checkpoint_path: "../m-1"\n',
-    "times": 'model_checkpoint_path: "m-1"\n'
-    "all_model_checkpoint_timestamps: 1.5\nlast_preserved_timestamp: 2.5\n",
+    "times": 'model_checkpoint_path: "m-1"\nall_model_checkpoint_timestamps: 1.5\nlast_preserved_timestamp: 2.5\n',
     "quotes": 'model_checkpoint_path: "a \\"b\\" \\303\\251"\n',
 }
 GENERATED = [
@@ -158,9 +156,7 @@ FILES = (
 )  # fmt: skip
 
 
-@pytest.mark.parametrize(
-    "prefix", ["q-1", "q-10", "q", "q-?", "q-*", "v1", "none", "dir/none", "v1-?????-of-00002"]
-)
+@pytest.mark.parametrize("prefix", ["q-1", "q-10", "q", "q-?", "q-*", "v1", "none", "dir/none", "v1-?????-of-00002"])
 def test_files_of_a_checkpoint(prefix):
     def program(side):
         for name in FILES:
