@@ -45,20 +45,16 @@ def chrome_trace(step_stats: Any, show_dataflow: bool, show_memory: bool) -> str
 
 def compiled_run(
     session: tf.Session, tensors: list[str], targets: list[str], feeds: list[str]
-) -> Callable[..., list[Any]] | None:
+) -> Callable[..., list[Any]]:
     """Return a function from the values of `feeds` to those of `tensors`, which also runs `targets`.
 
     Errors are those of `session.run`. The public `make_callable` words errors otherwise, takes
-    twice as long, and no feeds. None without the private methods, or if the request is refused.
+    twice as long, and no feeds. TypeError without the private methods, OpError for a bad request.
     """
     if FORCE_FALLBACK or not (hasattr(session, "_make_callable_from_options") and hasattr(session, "_do_call")):
-        return None
+        raise TypeError(f"{session} cannot compile a run")
     options = message_class("tensorflow.CallableOptions")(fetch=tensors, target=targets, feed=feeds)
-    try:
-        run = session._make_callable_from_options(options)
-    except tf.errors.OpError:
-        return None
-    return functools.partial(session._do_call, run)
+    return functools.partial(session._do_call, session._make_callable_from_options(options))
 
 
 def initialize_strategy_system() -> None:

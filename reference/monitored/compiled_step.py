@@ -51,7 +51,10 @@ class StepRunner:
         if key not in self._plans:
             if len(self._plans) >= MAX_PLANS:
                 del self._plans[next(iter(self._plans))]
-            self._plans[key] = _plan(session, fetches, list(feeds))
+            try:
+                self._plans[key] = _Plan(session, fetches, list(feeds))
+            except (KeyError, TypeError, ValueError, tf.errors.OpError):
+                self._plans[key] = None
         plan = self._plans[key]
         if plan is None or not plan.accepts(feeds.values()):
             return None
@@ -60,12 +63,22 @@ class StepRunner:
 
 
 class _Plan:
-    """One shape of request, compiled. `kept` keeps alive whatever the plan is found by."""
+    """One shape of request, compiled; raises if it is for `session.run` to serve or to refuse.
 
-    def __init__(self, run: Callable[..., list[Any]], build: Build, feeds: list[tf.Tensor], kept: list[Any]) -> None:
-        self.run, self.build = run, build
-        self._inputs = [(np.dtype(feed.dtype.as_numpy_dtype), feed.shape, _full_shape(feed)) for feed in feeds]
-        self._kept = (feeds, kept)
+    Each tensor is fetched once. Whatever the plan is found by is kept alive.
+    """
+
+    def __init__(self, session: tf.Session, fetches: Any, feeds: list[Any]) -> None:
+        self._graph = session.graph
+        self._tensors: dict[str, int] = {}
+        self._targets: dict[str, None] = {}
+        self._kept = list(feeds)
+        self.build = self._builder(fetches)
+        self._inputs = [self._input(feed) for feed in feeds]
+        if not (self._tensors or self._targets):
+            raise ValueError("nothing to run")
+        names = [feed.name for feed in feeds]
+        self.run = _tensorflow.compiled_run(session, list(self._tensors), list(self._targets), names)
 
     def accepts(self, values: Iterable[Any]) -> bool:
         """Whether the fed values are arrays of the right types and shapes as they are."""
@@ -76,56 +89,35 @@ class _Plan:
                 return False
         return True
 
-
-def _plan(session: tf.Session, fetches: Any, feeds: list[Any]) -> _Plan | None:
-    """Compile a request; None if it is one for `session.run` to serve or to refuse."""
-    graph = session.graph
-    request = _Request(graph)
-    try:
-        build = request.note(fetches)
-    except (KeyError, TypeError, ValueError):
-        return None
-    tensors, targets, kept = list(request.tensors), list(request.targets), request.kept
-    if not (tensors or targets) or not all(_is_plain_feed(feed, graph) for feed in feeds):
-        return None
-    inputs = [feed.name for feed in feeds]
-    if set(inputs) & set(tensors):
-        return None
-    run = _tensorflow.compiled_run(session, tensors, targets, inputs)
-    return None if run is None else _Plan(run, build, feeds, kept)
-
-
-class _Request:
-    """What a request fetches and runs, each tensor once, and what holds its parts together."""
-
-    def __init__(self, graph: tf.Graph) -> None:
-        self._graph = graph
-        self.tensors: dict[str, int] = {}
-        self.targets: dict[str, None] = {}
-        self.kept: list[Any] = []
-
-    def note(self, fetches: Any) -> Build:
+    def _builder(self, fetches: Any) -> Build:
         """Note what to fetch and which ops to run; return what rebuilds this structure."""
         kind = type(fetches)
         if kind is dict:
-            keys, parts = list(fetches), [self.note(value) for value in fetches.values()]
-            self.kept += keys
+            keys, parts = list(fetches), [self._builder(value) for value in fetches.values()]
+            self._kept += keys
             return lambda values: {key: part(values) for key, part in zip(keys, parts, strict=True)}
         if isinstance(fetches, (list, tuple)):
-            parts = [self.note(value) for value in fetches]
-            if kind is list:
-                return lambda values: [part(values) for part in parts]
-            if kind is tuple:
-                return lambda values: tuple([part(values) for part in parts])
+            parts = [self._builder(value) for value in fetches]
+            if kind is list or kind is tuple:
+                return lambda values: kind([part(values) for part in parts])
             return lambda values: kind(*[part(values) for part in parts])
-        self.kept.append(fetches)
+        self._kept.append(fetches)
         element = self._graph.as_graph_element(fetches)
         if isinstance(element, tf.Operation):
-            self.targets[element.name] = None
+            self._targets[element.name] = None
             return lambda values: None
         if element.op.type in _WRAPPED_BY_SESSION_RUN:
             raise TypeError(f"session.run returns an object for {element.name}")
-        return operator.itemgetter(self.tensors.setdefault(element.name, len(self.tensors)))
+        return operator.itemgetter(self._tensors.setdefault(element.name, len(self._tensors)))
+
+    def _input(self, feed: Any) -> tuple[np.dtype[Any], Any, Any]:
+        """Return the type and shape that values of a fed tensor must have, its full shape if known."""
+        dtype = np.dtype(feed.dtype.as_numpy_dtype) if isinstance(feed, tf.Tensor) else None
+        if dtype is None or dtype.hasobject or feed.graph is not self._graph or not self._graph.is_feedable(feed):
+            raise ValueError(f"session.run converts or refuses what is fed to {feed}")
+        if feed.name in self._tensors:
+            raise ValueError(f"session.run returns what is fed to {feed}")
+        return dtype, feed.shape, tuple(feed.shape.as_list()) if feed.shape.is_fully_defined() else None
 
 
 def _shape_of(fetches: Any) -> Any:
@@ -144,15 +136,3 @@ def _shape_of(fetches: Any) -> Any:
         contents = [*map(_shape_of, fetches)]
         return None if None in contents else (kind, *contents)
     return id(fetches) if isinstance(fetches, _LEAVES) else None
-
-
-def _is_plain_feed(feed: Any, graph: tf.Graph) -> bool:
-    """Whether a fed key is a tensor of this graph, of numbers, that may be fed."""
-    if not isinstance(feed, tf.Tensor) or feed.graph is not graph or not graph.is_feedable(feed):
-        return False
-    return not np.dtype(feed.dtype.as_numpy_dtype).hasobject
-
-
-def _full_shape(feed: tf.Tensor) -> tuple[int, ...] | None:
-    """Return the static shape as a tuple, None if it is not fully known."""
-    return tuple(feed.shape.as_list()) if feed.shape.is_fully_defined() else None

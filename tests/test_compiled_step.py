@@ -1,0 +1,219 @@
+"""The compiled way to run a step, beside `tf.Session.run` of the same request."""
+
+import gc
+from collections import namedtuple
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+import tensorflow.compat.v1 as tf
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from monitored import _tensorflow, compiled_step
+from monitored.compiled_step import StepRunner
+
+Pair = namedtuple("Pair", ["first", "second"])
+
+
+class Model:
+    """A graph with one of each thing that can be fetched or fed."""
+
+    def __init__(self, config: tf.ConfigProto) -> None:
+        with tf.Graph().as_default() as self.graph:
+            self.x = tf.placeholder_with_default(np.float32([1, 2]), [2], name="x")
+            self.any_length = tf.placeholder_with_default(np.int64([1]), [None], name="any_length")
+            self.any_shape = tf.placeholder_with_default(np.float64(3), None, name="any_shape")
+            self.text = tf.placeholder_with_default("text", [], name="text")
+            self.variable = tf.get_variable("v", initializer=5.0)
+            self.count = tf.get_variable("count", initializer=0)
+            self.increment = tf.assign_add(self.count, 1, name="increment")
+            self.step = tf.group(self.increment, name="step")
+            self.double = tf.multiply(self.x, 2, name="double")
+            self.sparse = tf.SparseTensor([[0]], [1.0], [3])
+            self.failing = tf.debugging.assert_equal(self.x, [1.0, 2.0], name="failing")
+            self.needs_feed = tf.placeholder(tf.float32, [], name="needs_feed") + 1
+            self.session = tf.Session(config=config)
+            self.session.run(tf.global_variables_initializer())
+
+    def leaves(self) -> list[Any]:
+        return [
+            self.double, self.x, self.variable, self.step, self.count.op, "double:0", "x", "step",
+            self.any_length, self.any_shape, self.text,
+        ]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def model() -> Iterator[Model]:
+    model = Model(tf.ConfigProto(intra_op_parallelism_threads=1, inter_op_parallelism_threads=2))
+    yield model
+    model.session.close()
+
+
+def same(left: Any, right: Any) -> bool:
+    """Whether two results are equal in values, types and structure."""
+    if type(left) is not type(right):
+        return False
+    if isinstance(left, dict):
+        return list(left) == list(right) and all(same(left[key], right[key]) for key in left)
+    if isinstance(left, (list, tuple)):
+        return len(left) == len(right) and all(map(same, left, right))
+    if isinstance(left, (np.ndarray, np.generic)):
+        return left.dtype == right.dtype and left.shape == right.shape and bool(np.all(left == right))
+    return bool(left == right)
+
+
+def structures(leaves: Any) -> Any:
+    return st.recursive(
+        leaves,
+        lambda inner: st.one_of(
+            st.lists(inner, max_size=3),
+            st.lists(inner, max_size=3).map(tuple),
+            st.dictionaries(st.sampled_from("abc"), inner, max_size=3),
+            st.tuples(inner, inner).map(lambda two: Pair(*two)),
+        ),
+        max_leaves=6,
+    )
+
+
+FEEDS: dict[str, Any] = {
+    "x": [np.float32([3, 4]), np.float64([3, 4]), [3.0, 4.0], np.float32([1]), np.int32([5, 6])],
+    "any_length": [np.int64([1, 2, 3]), np.int64([]), np.int64(3)],
+    "any_shape": [np.float64([[1]]), np.float64(2), 2.5],
+    "text": ["other", np.array("other", dtype=object)],
+}
+
+
+def outcome(run: Any) -> Any:
+    try:
+        return run()
+    except Exception as error:
+        return type(error), str(error), getattr(error, "op", None), type(error.__context__)
+
+
+@settings(max_examples=150)
+@given(data=st.data())
+def test_results_are_those_of_session_run(model: Model, data: Any) -> None:
+    """MTS-RUN-03, MTS-RUN-05: values, types and structure; what it does not do it leaves."""
+    fetches = {"caller": data.draw(structures(st.sampled_from(range(len(model.leaves())))).map(
+        lambda drawn: _replace(drawn, model.leaves())
+    ))}  # fmt: skip
+    names = data.draw(st.lists(st.sampled_from(sorted(FEEDS)), unique=True, max_size=2))
+    feeds = {getattr(model, name): data.draw(st.sampled_from(FEEDS[name])) for name in names}
+    plain = outcome(lambda: model.session.run(fetches, feeds))
+    runner = StepRunner()
+    for _ in range(2):
+        compiled = outcome(lambda: runner.run(model.session, fetches, feeds))
+        assert compiled is None or same(compiled, plain) or compiled == plain
+
+
+def _replace(drawn: Any, leaves: list[Any]) -> Any:
+    if isinstance(drawn, int):
+        return leaves[drawn]
+    if isinstance(drawn, dict):
+        return {key: _replace(value, leaves) for key, value in drawn.items()}
+    if isinstance(drawn, Pair):
+        return Pair(*[_replace(value, leaves) for value in drawn])
+    return type(drawn)(_replace(value, leaves) for value in drawn)
+
+
+def test_the_usual_requests_are_compiled(model: Model) -> None:
+    runner = StepRunner()
+    for fetches in (model.double, [model.step, model.double], {"d": "double:0"}, Pair(model.step, model.variable)):
+        assert runner.run(model.session, {"caller": fetches}, None) is not None
+    assert runner.run(model.session, {"caller": model.double}, {model.x: np.float32([1, 1])}) is not None
+
+
+def test_the_rest_is_left_to_session_run(model: Model) -> None:
+    runner, array = StepRunner(), np.float32([1, 1])
+    for fetches, feeds in (
+        (model.sparse, None),
+        (None, None),
+        ("absent:0", None),
+        ([], None),
+        (model.x, {model.x: array}),
+        (model.double, {"x:0": array}),
+        (model.double, {model.x: array.astype(np.float64)}),
+        (model.double, {model.text: "a"}),
+        (model.double, [(model.x, array)]),
+    ):
+        assert runner.run(model.session, {"caller": fetches}, feeds) is None
+
+
+def test_errors_are_those_of_session_run(model: Model) -> None:
+    """MTS-EXC-03: type, message, operation and chaining."""
+    runner = StepRunner()
+    for fetches, feeds in ((model.failing, {model.x: np.float32([9, 9])}), (model.needs_feed, None)):
+        plain = outcome(lambda: model.session.run({"caller": fetches}, feeds))
+        assert outcome(lambda: runner.run(model.session, {"caller": fetches}, feeds)) == plain
+        assert plain[0] is tf.errors.InvalidArgumentError
+
+
+def test_each_fetch_runs_once(model: Model) -> None:
+    before = model.session.run(model.count)
+    StepRunner().run(model.session, {"a": model.increment, "b": [model.increment, model.step]}, None)
+    assert model.session.run(model.count) == before + 1
+
+
+def test_sessions_of_another_kind_are_left_alone(model: Model, monkeypatch: pytest.MonkeyPatch) -> None:
+    fetches = {"caller": model.double}
+
+    class Recording(tf.Session):
+        def run(self, *args: Any, **kwargs: Any) -> Any:
+            return "recorded"
+
+    with Recording(graph=model.graph) as recording:
+        assert StepRunner().run(recording, fetches, None) is None
+    closed = tf.Session(graph=model.graph)
+    closed.close()
+    assert StepRunner().run(closed, fetches, None) is None
+    with tf.Session(graph=model.graph) as replaced:
+        replaced.run = lambda *args, **kwargs: "replaced"
+        assert StepRunner().run(replaced, fetches, None) is None
+    monkeypatch.setattr(_tensorflow, "FORCE_FALLBACK", True)
+    assert StepRunner().run(model.session, fetches, None) is None
+
+
+def test_the_plain_way_can_be_forced(model: Model, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(compiled_step, "ENABLED", False)
+    assert StepRunner().run(model.session, {"caller": model.double}, None) is None
+
+
+def test_without_the_private_methods_nothing_is_compiled(model: Model, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Bare:
+        graph = model.graph
+
+    with pytest.raises(TypeError):
+        _tensorflow.compiled_run(Bare(), [], [], [])
+    monkeypatch.setattr(_tensorflow, "FORCE_FALLBACK", True)
+    with pytest.raises(TypeError):
+        _tensorflow.compiled_run(model.session, ["double:0"], [], [])
+
+
+def test_the_number_of_plans_is_bounded(model: Model) -> None:
+    """A fresh request every time does not make the cache grow."""
+    runner = StepRunner()
+    with model.graph.as_default():
+        for number in range(compiled_step.MAX_PLANS + 10):
+            fresh = tf.constant(float(number))
+            assert runner.run(model.session, {"caller": fresh}, None) == {"caller": number}
+    assert len(runner._plans) == compiled_step.MAX_PLANS
+    assert runner.run(model.session, {"caller": model.double}, None) is not None
+
+
+def test_a_list_that_changes_is_another_request(model: Model) -> None:
+    runner, fetches = StepRunner(), [model.double]
+    assert len(runner.run(model.session, {"caller": fetches}, None)["caller"]) == 1
+    fetches[:] = [model.variable, model.double]
+    gc.collect()
+    assert runner.run(model.session, {"caller": fetches}, None)["caller"][0] == 5.0
+
+
+def test_a_graph_may_grow_between_steps(model: Model) -> None:
+    runner = StepRunner()
+    runner.run(model.session, {"caller": model.double}, None)
+    with model.graph.as_default():
+        later = model.double + 1
+    assert list(runner.run(model.session, {"caller": later}, None)["caller"]) == [3.0, 5.0]
+    assert list(runner.run(model.session, {"caller": model.double}, None)["caller"]) == [2.0, 4.0]
