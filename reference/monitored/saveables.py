@@ -21,6 +21,7 @@ Variable = tf.compat.v2.Variable
 
 _REFERENCE_OPS = frozenset(["Variable", "VariableV2", "AutoReloadVariable"])
 _VARIABLE_OPS = _REFERENCE_OPS | {"VarHandleOp", "ReadVariableOp"}
+_OWN_NAME = ("VARIABLE_VALUE", ".TENSORS")  # the latter from TensorFlow 2.12 alone
 
 
 class SaveSpec:
@@ -177,7 +178,7 @@ def _parts(trackable: Any, name: str | None = None) -> list[Any]:
     made = trackable._gather_saveables_for_checkpoint()
     if not made and hasattr(trackable, "_serialize_to_tensors"):
         return [TrackableSaveable(trackable, name or "")]
-    named = {key: [name if key == "VARIABLE_VALUE" else f"{name}_{key}"] if name else [] for key in made}
+    named = {key: [name if key in _OWN_NAME else f"{name}_{key}"] if name else [] for key in made}
     return [make(*named[key]) if callable(make) else make for key, make in made.items()]
 
 
