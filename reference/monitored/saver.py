@@ -61,11 +61,9 @@ class Saver:
             raise ValueError(f"If `var_list` is provided then build cannot be deferred. {text}")
         refuse_eager_mode(var_list)
         self._var_list, self._allow_empty = var_list, allow_empty
-        self._reshape, self._sharded = reshape, sharded
-        self._restore_sequentially = restore_sequentially
-        self._max_to_keep = max_to_keep
+        self._sharded, self._max_to_keep, self._name, self._builder = sharded, max_to_keep, name, builder
+        self._ops_options = {"reshape": reshape, "restore_sequentially": restore_sequentially, "filename": filename}
         self._keep_checkpoint_every_n_hours = keep_checkpoint_every_n_hours
-        self._name, self._filename, self._builder = name, filename, builder
         self._pad_step_number, self._save_relative_paths = pad_step_number, save_relative_paths
         self.saver_def, self._write_version = saver_def, write_version
         self._is_built = False
@@ -254,16 +252,9 @@ class Saver:
         if self._is_empty:
             return
         self._builder = self._builder or SaverOps(self._write_version)
-        self.saver_def = self._builder.build(
-            self._var_list,
-            reshape=self._reshape,
-            sharded=self._sharded,
-            max_to_keep=self._max_to_keep,
-            keep_checkpoint_every_n_hours=self._keep_checkpoint_every_n_hours,
-            name=self._name,
-            restore_sequentially=self._restore_sequentially,
-            filename=self._filename,
-        )
+        keep = {"max_to_keep": self._max_to_keep, "keep_checkpoint_every_n_hours": self._keep_checkpoint_every_n_hours}
+        options = {"name": self._name, "sharded": self._sharded, **keep, **self._ops_options}
+        self.saver_def = self._builder.build(self._var_list, **options)
 
     def _numbered_path(self, sess: Any, save_path: str, step: Any, state_name: str) -> str:
         if step is None:
