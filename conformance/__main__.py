@@ -35,10 +35,7 @@ def _replay(arguments: argparse.Namespace) -> int:
         plan = program.from_json(file.read())
     if arguments.trace:
         os.environ["CONFORMANCE_SHOW"] = "1"
-    harness = Harness(
-        implementations.oracle_name(arguments.oracle),
-        implementations.subject_name(arguments.subject),
-    )
+    harness = Harness(implementations.oracle_name(arguments.oracle), implementations.subject_name(arguments.subject))
     text = f"program: {program.to_json(plan)}"
     command = f"python -m conformance replay {arguments.program}"
     try:

@@ -37,9 +37,7 @@ class Register:
     """The entries that hold for one TensorFlow release, and how often each was met."""
 
     def __init__(self, entries: tuple[Divergence, ...], version: str) -> None:
-        self.entries = tuple(
-            entry for entry in entries if SpecifierSet(entry.tensorflow).contains(version, True)
-        )
+        self.entries = tuple(entry for entry in entries if SpecifierSet(entry.tensorflow).contains(version, True))
         self.used = dict.fromkeys((entry.id for entry in self.entries), 0)
 
     def match(self, difference: Any) -> Divergence | None:
@@ -70,9 +68,7 @@ def _matches(entry: Divergence, difference: Any) -> bool:
 def load(path: str = DATA_FILE) -> tuple[Divergence, ...]:
     """Read and check the register's data file; ValueError names the entry that is wrong."""
     with open(path, encoding="utf-8") as file:
-        entries = tuple(
-            Divergence(**{**item, "rules": tuple(item["rules"])}) for item in json.load(file)
-        )
+        entries = tuple(Divergence(**{**item, "rules": tuple(item["rules"])}) for item in json.load(file))
     for entry in entries:
         if entry.verdict not in VERDICTS or not entry.reason or not entry.match:
             raise ValueError(f"{entry.id}: needs a known verdict, a reason and a matcher")

@@ -34,7 +34,8 @@ class Harness:
         # Graphs are full of cycles. Without the million objects of TensorFlow's modules in its way,
         # the collector costs a tenth.
         gc.collect()
-        gc.freeze(); gc.disable()
+        gc.freeze()
+        gc.disable()
 
     def judge(
         self,
@@ -65,14 +66,13 @@ class Harness:
         if verdict.difference is None:
             return
         # A property may meet the same difference many times while it shrinks; count tests.
-        if subject_of_test.split("\n")[0] not in self.failed:
-            self.failed.add(subject_of_test.split("\n")[0])
+        title = subject_of_test.partition("\n")[0]
+        if title not in self.failed:
+            self.failed.add(title)
             for group in groups:
                 self.differences[group] += 1
         names = (self.oracle.name, subject.name)
-        raise ConformanceError(
-            explain(verdict.difference, expected, observed, names, subject_of_test, replay)
-        )
+        raise ConformanceError(explain(verdict.difference, expected, observed, names, subject_of_test, replay))
 
     def count(self, rules: tuple[str, ...]) -> None:
         """Count one program that tries `rules`."""

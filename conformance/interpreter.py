@@ -205,9 +205,7 @@ class _Performance:
             return None
         request = plan.request
         return self.train.SessionRunArgs(
-            self._fetches(request.fetches),
-            self._feeds(request.feeds),
-            self._options(request.options),
+            self._fetches(request.fetches), self._feeds(request.feeds), self._options(request.options)
         )
 
     def _do(self, name: str, action: p.Action, arguments: Any) -> None:

@@ -6,7 +6,7 @@ The probes use TensorFlow's public readers, never the implementation under test.
 
 import os
 import re
-from typing import Any, Dict, List
+from typing import Any, List
 
 from conformance.trace import Describer, tf
 

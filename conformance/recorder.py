@@ -28,9 +28,7 @@ class Recorder:
         self.coordinators = []  # type: List[Any]
         self.graphs = []  # type: List[Any]
         self.releases = []  # type: List[Callable[[], Any]]
-        self.describer = Describer(
-            ((directory, "<directory>"), (os.path.realpath(directory), "<directory>"))
-        )
+        self.describer = Describer(((directory, "<directory>"), (os.path.realpath(directory), "<directory>")))
         self._main_thread = threading.current_thread()
 
     def __call__(self, kind: str, value: Any = None) -> Any:
@@ -45,9 +43,7 @@ class Recorder:
         else:
             self.thread_events.append(Event(kind, data))
 
-    def outcome(
-        self, event_kind: str, function: Callable[..., Any], *args: Any, **kwargs: Any
-    ) -> Any:
+    def outcome(self, event_kind: str, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         """Call `function`, record what it returned or raised, and return its value, else None."""
         try:
             value = function(*args, **kwargs)
@@ -120,9 +116,7 @@ class Recorder:
     def listener(self, name: str, after_save: Any = None, before_save: Any = None) -> Any:
         """Return a checkpoint listener that records its callbacks."""
         base = self.train.CheckpointSaverListener
-        made = type("RecordingListener", (_RecordingListener, base), {})(
-            self, name, before_save, after_save
-        )
+        made = type("RecordingListener", (_RecordingListener, base), {})(self, name, before_save, after_save)
         return self.describer.name(made, "listener {}".format(name))
 
     def session(self, hooks: Any = None, kind: str = "MonitoredSession", **kwargs: Any) -> Any:

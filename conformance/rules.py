@@ -149,10 +149,7 @@ CRD-06 log lines of the coordinator
 LPR-01 looper threads
 """
 
-RULES = {
-    "MTS-" + line.split(" ", 1)[0]: line.split(" ", 1)[1]
-    for line in _TITLES.strip().splitlines()
-}
+RULES = {"MTS-" + line.split(" ", 1)[0]: line.split(" ", 1)[1] for line in _TITLES.strip().splitlines()}
 GROUPS = tuple(dict.fromkeys(rule.rsplit("-", 1)[0] for rule in RULES))
 
 

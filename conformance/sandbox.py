@@ -200,9 +200,7 @@ def _thread_names(before: Any) -> List[str]:
     while _new_threads(before) and _real_monotonic() < deadline:
         _real_sleep(0.005)
     names = [thread.name for thread in _new_threads(before)]
-    return sorted(
-        name if name.startswith("QueueRunnerThread-") else "another thread" for name in names
-    )
+    return sorted(name if name.startswith("QueueRunnerThread-") else "another thread" for name in names)
 
 
 def _end_everything(record: Recorder, sessions: List[Any], threads_before: Any) -> None:

@@ -20,12 +20,7 @@ _feeds = st.lists(
     unique_by=lambda feed: feed.key,
 ).map(tuple)
 
-requests = st.builds(
-    p.Request,
-    fetches=st.sampled_from(p.FETCHES),
-    feeds=_feeds,
-    options=st.none() | _options,
-)
+requests = st.builds(p.Request, fetches=st.sampled_from(p.FETCHES), feeds=_feeds, options=st.none() | _options)
 
 
 @st.composite
@@ -41,9 +36,7 @@ def actions(draw: st.DrawFn) -> p.Action:
 hooks = st.builds(
     p.Hook,
     request=st.none() | requests,
-    actions=st.lists(
-        actions(), max_size=2, unique_by=lambda action: (action.stage, action.call)
-    ).map(tuple),
+    actions=st.lists(actions(), max_size=2, unique_by=lambda action: (action.stage, action.call)).map(tuple),
 )
 
 runs = st.builds(

@@ -117,9 +117,7 @@ def test_order_of_hooks(train, record):
     step = record.global_step()
     tf.summary.scalar("loss", 1.0)
     containers = {"hooks": [record.hook("user")], "chief_only_hooks": [record.hook("chief")]}
-    session = record.session(
-        kind="MonitoredTrainingSession", checkpoint_dir=record.path("logdir"), **containers
-    )
+    session = record.session(kind="MonitoredTrainingSession", checkpoint_dir=record.path("logdir"), **containers)
     record("hooks", describe_hooks(record, session))
     record("aliased", [session._hooks is value for value in containers.values()])
     record("containers", [len(value) for value in containers.values()])
@@ -153,9 +151,7 @@ def test_worker_ignores_what_is_the_chiefs(train, record):
 @conforms("MTS-ARG-08", "MTS-LIFE-06")
 def test_containers_of_hooks(train, record, container, is_chief):
     tf.constant(1.0, name="c")
-    session = record.session(
-        container([record.hook("A")]), kind="MonitoredTrainingSession", is_chief=is_chief
-    )
+    session = record.session(container([record.hook("A")]), kind="MonitoredTrainingSession", is_chief=is_chief)
     record.outcome("run", session.run, "c:0")
     session.close()
 
@@ -213,9 +209,7 @@ def test_arguments_of_a_wrong_type(train, record, bad):
     for value in (5, 1.5, object, {"a": 1}):
         with record.graph():
             record.global_step()
-            record.outcome(
-                bad, record.session, kind="MonitoredTrainingSession", **{bad: value}
-            )
+            record.outcome(bad, record.session, kind="MonitoredTrainingSession", **{bad: value})
 
 
 @conforms("MTS-ARG-13")

@@ -93,8 +93,7 @@ def test_odd_reports(train, record, case, joined):
 
 
 @pytest.mark.parametrize(
-    "name",
-    ("ValueError", "KeyboardInterrupt", "OutOfRangeError", "StopIteration", "AbortedError"),
+    "name", ("ValueError", "KeyboardInterrupt", "OutOfRangeError", "StopIteration", "AbortedError")
 )
 @conforms("MTS-CRD-05", "MTS-CRD-06")
 def test_stop_on_exception(train, record, name):
@@ -125,10 +124,7 @@ def test_stop_on_other_exceptions(train, record, error):
 
 
 def threads_with(record, coordinator, target, count=1, register=True):
-    threads = [
-        threading.Thread(target=target, name="T{}".format(index), daemon=True)
-        for index in range(count)
-    ]
+    threads = [threading.Thread(target=target, name="T{}".format(index), daemon=True) for index in range(count)]
     for thread in threads:
         if register:
             coordinator.register_thread(thread)

@@ -12,12 +12,7 @@ def train_digits(train, record, steps, seed=1):
         record.clock.advance(0.25)
 
     outcome = digits.build_and_train(
-        train,
-        record.path("logdir"),
-        steps,
-        seed,
-        hooks=(record.hook("A", silent=True),),
-        on_step=on_step,
+        train, record.path("logdir"), steps, seed, hooks=(record.hook("A", silent=True),), on_step=on_step
     )
     record("outcome", outcome)
 

@@ -31,18 +31,14 @@ def same_target_on_both_sides():
 
 def grpc_session(train, record, **arguments):
     record("tf session on", "the server")
-    return train.MonitoredTrainingSession(
-        server().target, config=record.config(), **arguments
-    )
+    return train.MonitoredTrainingSession(server().target, config=record.config(), **arguments)
 
 
 @conforms("MTS-SES-01", "MTS-SES-10", "MTS-ARG-08", "MTS-ARG-12")
 def test_chief_and_worker(train, record):
     with record.graph():
         add = shared_graph(record)
-        chief = grpc_session(
-            train, record, checkpoint_dir=record.path("logdir"), hooks=[record.hook("C")]
-        )
+        chief = grpc_session(train, record, checkpoint_dir=record.path("logdir"), hooks=[record.hook("C")])
         record("chief", chief.run(add))
         with record.graph():
             add_too = shared_graph(record)

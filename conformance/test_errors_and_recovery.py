@@ -325,8 +325,7 @@ def test_swallowed_errors_are_logged(train, record, parked):
 
 @KINDS
 @pytest.mark.parametrize(
-    "run, parked",
-    list(itertools.product(("ValueError", "AbortedError", "OutOfRangeError"), PARKED)),
+    "run, parked", list(itertools.product(("ValueError", "AbortedError", "OutOfRangeError"), PARKED))
 )
 @conforms("MTS-EXC-05", "MTS-EXC-04", "MTS-EXC-14", "MTS-EXC-08")
 def test_run_and_coordinator_fail_together(train, record, kind, run, parked):

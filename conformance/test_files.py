@@ -75,8 +75,7 @@ class FakeWriter:
 
         def call(*arguments, **keywords):
             sizes = [
-                len(argument) > 0 if isinstance(argument, bytes) else type(argument).__name__
-                for argument in arguments
+                len(argument) > 0 if isinstance(argument, bytes) else type(argument).__name__ for argument in arguments
             ]
             numbers = [argument for argument in arguments if isinstance(argument, (int, np.integer))]
             self.record("writer." + name, [sizes, numbers, sorted(keywords)])
@@ -438,9 +437,7 @@ def test_shrinking_over_a_restart(train, record):
 def test_keeping_every_n_hours(train, record):
     for hours in (1.0, 0.5, 0.0, 1e9):
         with record.graph():
-            saver, session = saver_and_session(
-                train, record, max_to_keep=2, keep_checkpoint_every_n_hours=hours
-            )
+            saver, session = saver_and_session(train, record, max_to_keep=2, keep_checkpoint_every_n_hours=hours)
             os.makedirs(record.path(str(hours)))
             for step in range(8):
                 saver.save(session, record.path(str(hours), "m"), global_step=step)
@@ -482,17 +479,11 @@ _operations = st.lists(
 def test_random_sequences_of_saves(harness, keep, hours, relative, operations):
     def scenario(train, record):
         graph = tf.get_default_graph()
-        arguments = {
-            "max_to_keep": keep,
-            "keep_checkpoint_every_n_hours": hours,
-            "save_relative_paths": relative,
-        }
+        arguments = {"max_to_keep": keep, "keep_checkpoint_every_n_hours": hours, "save_relative_paths": relative}
         saver, session = saver_and_session(train, record, **arguments)
         for name, value in operations:
             if name == "save":
-                record.outcome(
-                    "save", lambda: saver.save(session, record.path("m"), value, write_meta_graph=False)
-                )
+                record.outcome("save", lambda: saver.save(session, record.path("m"), value, write_meta_graph=False))
             elif name == "advance":
                 record.clock.advance(value)
             elif name == "delete" and os.path.exists(record.path("m-{}.index".format(value))):
@@ -525,14 +516,12 @@ def test_random_sequences_of_saves(harness, keep, hours, relative, operations):
 TEXTS = {
     "empty": "",
     "junk": "junk{",
-    "relative": 'model_checkpoint_path: "m-1"\nall_model_checkpoint_paths: "m-0"\n'
-    'all_model_checkpoint_paths: "m-1"\n',
+    "relative": 'model_checkpoint_path: "m-1"\nall_model_checkpoint_paths: "m-0"\nall_model_checkpoint_paths: "m-1"\n',
     "absolute": 'model_checkpoint_path: "/abs/m-1"\n',
     "unknown field": 'model_checkpoint_path: "m-1"\nunknown_field: 3\n',
     "pattern": 'model_checkpoint_path: "m*"\n',
     "no model": 'all_model_checkpoint_paths: "m-1"\n',
-    "stamps": 'model_checkpoint_path: "m-1"\nall_model_checkpoint_timestamps: 3.5\n'
-    "last_preserved_timestamp: 1.5\n",
+    "stamps": 'model_checkpoint_path: "m-1"\nall_model_checkpoint_timestamps: 3.5\nlast_preserved_timestamp: 1.5\n',
     "not utf-8": b'model_checkpoint_path: "\xff\xfe"\n',
     "bom": "\ufeffmodel_checkpoint_path: 'm-1'\n",
 }
@@ -597,9 +586,7 @@ def test_updating_the_state(train, record):
     record.outcome("collides", update, path(), path("checkpoint"))
     record.outcome("other name", update, path(), path("m-5"), latest_filename="zz")
     record("exists", os.path.exists(path("zz")))
-    record.outcome(
-        "stamps", update, path(), path("m"), None, "stamped", [path("m")], 2.5
-    )
+    record.outcome("stamps", update, path(), path("m"), None, "stamped", [path("m")], 2.5)
     record.outcome("no folder", update, path("no"), path("m"))
     record.outcome("strange names", update, path(), path('q"uote\n\u00e9'))
     record.files("last")
@@ -640,9 +627,7 @@ def test_odd_names_of_directories(train, record, name):
             hook = train.CheckpointSaverHook(directory, save_steps=1, scaffold=scaffold)
 
             def whole():
-                session = record.session(
-                    [hook], scaffold=scaffold, checkpoint_dir=directory if restore else None
-                )
+                session = record.session([hook], scaffold=scaffold, checkpoint_dir=directory if restore else None)
                 for _ in range(runs):
                     record("run", session.run(step))
                 session.close()

@@ -26,9 +26,7 @@ GRAPHS = {
     "junk": lambda train: tf.add_to_collection(tf.GraphKeys.GLOBAL_STEP, "not a tensor"),
     "a tensor": lambda train: tf.add_to_collection(tf.GraphKeys.GLOBAL_STEP, tf.constant(3)),
     "a variable": lambda train: tf.add_to_collection(tf.GraphKeys.GLOBAL_STEP, tf.Variable(3)),
-    "a float variable": lambda train: tf.add_to_collection(
-        tf.GraphKeys.GLOBAL_STEP, tf.Variable(3.0)
-    ),
+    "a float variable": lambda train: tf.add_to_collection(tf.GraphKeys.GLOBAL_STEP, tf.Variable(3.0)),
     "a reference variable": lambda train: tf.add_to_collection(
         tf.GraphKeys.GLOBAL_STEP, tf.Variable(3, use_resource=False)
     ),

@@ -57,9 +57,7 @@ def test_runs_without_a_step(train, record):
 @conforms("MTS-CKH-02", "MTS-TMR-02")
 def test_seconds(train, record):
     step = record.global_step()
-    hook = train.CheckpointSaverHook(
-        record.path("logdir"), save_secs=10, listeners=[record.listener("L")]
-    )
+    hook = train.CheckpointSaverHook(record.path("logdir"), save_secs=10, listeners=[record.listener("L")])
     session = record.session([hook])
     for secs in (0, 5, 4.9, 0.1, 0, 9.99, 0.02, 30, -20, 15):
         record.clock.advance(secs)
@@ -75,9 +73,7 @@ def test_listener_stops(train, record, at, value):
     second = record.listener("M")
     with record.graph():
         step = record.global_step()
-        hook = train.CheckpointSaverHook(
-            record.path("logdir"), save_steps=2, listeners=[stopper, second]
-        )
+        hook = train.CheckpointSaverHook(record.path("logdir"), save_steps=2, listeners=[stopper, second])
         session = record.session([hook])
         for _ in range(6):
             if session.should_stop():
@@ -248,9 +244,7 @@ def test_last_checkpoint_after_a_body_error(train, record, error):
     step = record.global_step()
 
     def block():
-        with record.session(
-            kind="MonitoredTrainingSession", checkpoint_dir=record.path("logdir")
-        ) as session:
+        with record.session(kind="MonitoredTrainingSession", checkpoint_dir=record.path("logdir")) as session:
             session.run(step)
             session.run(step)
             raise make_error(error, "from the body")

@@ -32,15 +32,9 @@ LOGGING = {
     "seconds": (lambda t: ["a"], {"every_n_secs": 0.5}),
     "at end": (lambda t: ["a"], {"at_end": True}),
     "iterations and end": (lambda t: ["a"], {"every_n_iter": 2, "at_end": True}),
-    "formatter": (
-        lambda t: {"a": "a:0"},
-        {"every_n_iter": 1, "formatter": lambda d: "F:{}".format(sorted(d.items()))},
-    ),
+    "formatter": (lambda t: {"a": "a:0"}, {"every_n_iter": 1, "formatter": lambda d: "F:{}".format(sorted(d.items()))}),
     "formatter of None": (lambda t: {"a": "a:0"}, {"every_n_iter": 1, "formatter": lambda d: None}),
-    "formatter, percent": (
-        lambda t: {"a": "a:0"},
-        {"every_n_iter": 1, "formatter": lambda d: "100%s"},
-    ),
+    "formatter, percent": (lambda t: {"a": "a:0"}, {"every_n_iter": 1, "formatter": lambda d: "100%s"}),
     "ambiguous": (lambda t: ["two"], {"every_n_iter": 1}),
     "missing": (lambda t: ["zzz"], {"every_n_iter": 1}),
     "no output": (lambda t: ["nop"], {"every_n_iter": 1}),
@@ -87,9 +81,7 @@ def test_logging_a_tensor_of_another_graph(train, record):
     with tf.Graph().as_default():
         foreign = tf.constant(1.0, name="x")
     tf.constant(1.0)
-    record.outcome(
-        "make", lambda: record.session([train.LoggingTensorHook([foreign], every_n_iter=1)])
-    )
+    record.outcome("make", lambda: record.session([train.LoggingTensorHook([foreign], every_n_iter=1)]))
 
 
 @conforms("MTS-LOG-02")
@@ -175,9 +167,7 @@ def test_stopping_hook_in_two_sessions(train, record):
 
 
 @pytest.mark.parametrize("fail", (True, False))
-@pytest.mark.parametrize(
-    "value", (float("nan"), float("inf"), 1.0, [1.0, float("nan")], 1, "x", [], True), ids=str
-)
+@pytest.mark.parametrize("value", (float("nan"), float("inf"), 1.0, [1.0, float("nan")], 1, "x", [], True), ids=str)
 @conforms("MTS-NAN-01")
 def test_nan(train, record, value, fail):
     tensor = tf.constant(value)
@@ -335,9 +325,7 @@ def test_constructor_of_profiler(train, record):
     record.outcome("good", lambda: type(make(save_steps=1, output_dir=path)).__name__)
     record("directory exists", os.path.exists(path))
     tf.constant(1.0)
-    record.outcome(
-        "no step", lambda: record.session([make(save_steps=1, output_dir=record.path("other"))])
-    )
+    record.outcome("no step", lambda: record.session([make(save_steps=1, output_dir=record.path("other"))]))
 
 
 @pytest.mark.parametrize("dataflow, memory", ((True, False), (False, True), (True, True)))
@@ -345,9 +333,7 @@ def test_constructor_of_profiler(train, record):
 def test_profiler_by_seconds(train, record, dataflow, memory):
     step = record.global_step()
     os.makedirs(record.path("logdir"))
-    hook = train.ProfilerHook(
-        save_secs=1, output_dir=record.path("logdir"), show_dataflow=dataflow, show_memory=memory
-    )
+    hook = train.ProfilerHook(save_secs=1, output_dir=record.path("logdir"), show_dataflow=dataflow, show_memory=memory)
     session = record.session([hook])
     for secs in (0, 0.5, 0.5, 0.5, 2):
         record.clock.advance(secs)

@@ -12,9 +12,7 @@ from conformance.trace import tf
 def test_schedule_of_summaries(train, record, steps, increment):
     step = record.global_step(increment)
     summary = tf.summary.scalar("s", tf.constant(1.0))
-    hook = train.SummarySaverHook(
-        save_steps=steps, output_dir=record.path("logdir"), summary_op=summary
-    )
+    hook = train.SummarySaverHook(save_steps=steps, output_dir=record.path("logdir"), summary_op=summary)
     session = record.session([hook, record.hook("A")])
     for _ in range(7):
         record.outcome("run", session.run, step)
@@ -25,9 +23,7 @@ def test_schedule_of_summaries(train, record, steps, increment):
 def test_summaries_by_seconds(train, record):
     step = record.global_step()
     summary = tf.summary.scalar("s", tf.cast(tf.train.get_global_step(), tf.float32))
-    hook = train.SummarySaverHook(
-        save_secs=2, output_dir=record.path("logdir"), summary_op=summary
-    )
+    hook = train.SummarySaverHook(save_secs=2, output_dir=record.path("logdir"), summary_op=summary)
     session = record.session([hook])
     for secs in (0, 1, 1, 0.5, 1.4, 0.1, 10, -5, 5):
         record.clock.advance(secs)
@@ -91,9 +87,7 @@ def test_what_is_a_summary_op(train, record, case):
 def test_a_hook_in_two_sessions(train, record):
     step = record.global_step()
     summary = tf.summary.scalar("s", tf.constant(1.0))
-    hook = train.SummarySaverHook(
-        save_steps=2, output_dir=record.path("logdir"), summary_op=summary
-    )
+    hook = train.SummarySaverHook(save_steps=2, output_dir=record.path("logdir"), summary_op=summary)
     for _ in range(2):
         session = record.session([hook])
         session.run(step)
@@ -117,9 +111,7 @@ def test_steps_per_second(train, record, steps, increment):
 @conforms("MTS-STC-01", "MTS-TMR-02")
 def test_steps_per_second_by_seconds(train, record):
     step = record.global_step()
-    hook = train.StepCounterHook(
-        every_n_steps=None, every_n_secs=2, output_dir=record.path("logdir")
-    )
+    hook = train.StepCounterHook(every_n_steps=None, every_n_secs=2, output_dir=record.path("logdir"))
     session = record.session([hook])
     for secs in (0.5, 1.5, 0, 2, 1, 1, 5):
         record.clock.advance(secs)
@@ -141,17 +133,11 @@ def test_constructor_of_step_counter(train, record):
 def test_tag_and_writer(train, record):
     with tf.variable_scope("bar"):
         step = tf.get_variable(
-            "foo",
-            initializer=0,
-            trainable=False,
-            collections=[tf.GraphKeys.GLOBAL_STEP, tf.GraphKeys.GLOBAL_VARIABLES],
+            "foo", initializer=0, trainable=False, collections=[tf.GraphKeys.GLOBAL_STEP, tf.GraphKeys.GLOBAL_VARIABLES]
         )
     increment = record.global_step()
     writer = tf.summary.FileWriterCache.get(record.path("other"))
-    hooks = [
-        train.StepCounterHook(every_n_steps=1),
-        train.StepCounterHook(every_n_steps=1, summary_writer=writer),
-    ]
+    hooks = [train.StepCounterHook(every_n_steps=1), train.StepCounterHook(every_n_steps=1, summary_writer=writer)]
     session = record.session(hooks)
     for _ in range(3):
         record.clock.advance(0.25)

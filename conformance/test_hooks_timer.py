@@ -54,15 +54,12 @@ def test_seconds(train, record):
 
 _numbers = st.integers(-5, 20) | st.sampled_from((0.5, 1.5))
 _calls = st.lists(
-    st.tuples(st.sampled_from(("update", "should", "advance")), _numbers)
-    | st.just(("reset", None)),
-    max_size=12,
+    st.tuples(st.sampled_from(("update", "should", "advance")), _numbers) | st.just(("reset", None)), max_size=12
 )
 
 
 @hypothesis.given(
-    arguments=st.builds(lambda k, v: {k: v}, st.sampled_from(("every_secs", "every_steps")), _numbers),
-    calls=_calls,
+    arguments=st.builds(lambda k, v: {k: v}, st.sampled_from(("every_secs", "every_steps")), _numbers), calls=_calls
 )
 def test_random_calls(harness, arguments, calls):
     harness.judge(

@@ -66,10 +66,7 @@ def whole_job(train, record):
                 train.GlobalStepWaiterHook(0),
                 final,
                 train.CheckpointSaverHook(
-                    record.path("second"),
-                    save_steps=3,
-                    scaffold=scaffold,
-                    listeners=[record.listener("L")],
+                    record.path("second"), save_steps=3, scaffold=scaffold, listeners=[record.listener("L")]
                 ),
             ]
             with record.session(
@@ -126,9 +123,7 @@ RULES = ("MTS-LIFE-01", "MTS-RUN-02", "MTS-EVT-03", "MTS-SES-02", "MTS-EXC-04")
 @pytest.mark.parametrize("job", (whole_job, preempted_job))
 def test_parts_of_one_side_inside_the_other(harness, request, job, part, base):
     node = request.node.nodeid
-    harness.judge(
-        job, RULES, f"scenario: {node}", f"python -m pytest '{node}'", mix(harness, part, base)
-    )
+    harness.judge(job, RULES, f"scenario: {node}", f"python -m pytest '{node}'", mix(harness, part, base))
 
 
 @hypothesis.settings(max_examples=60)
@@ -174,10 +169,7 @@ def test_checkpoints_of_one_side_in_the_other(harness, differential, writer):
         record("latest", train.latest_checkpoint(directory))
         record("state", list(train.get_checkpoint_state(directory).all_model_checkpoint_paths))
         record("exists", train.checkpoint_exists(path))
-        for arguments in (
-            {"checkpoint_dir": directory},
-            {"checkpoint_filename_with_path": path},
-        ):
+        for arguments in ({"checkpoint_dir": directory}, {"checkpoint_filename_with_path": path}):
             with record.graph():
                 make_variables(0.0)
                 scaffold = train.Scaffold()
@@ -247,6 +239,4 @@ def test_checkpoint_object_as_saver_of_either_scaffold(harness, request, base):
     part = mix(harness, "scaffold", base)
     node = request.node.nodeid
     for subject in (harness.subject, part):
-        harness.judge(
-            scenario, ("MTS-SCF-10",), f"scenario: {node}", f"python -m pytest '{node}'", subject
-        )
+        harness.judge(scenario, ("MTS-SCF-10",), f"scenario: {node}", f"python -m pytest '{node}'", subject)

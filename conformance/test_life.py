@@ -32,10 +32,7 @@ def test_order_of_construction(train, record, kind):
     def state(*_):
         record("state", [graph.finalized, tf.get_default_graph() is graph])
 
-    hooks = [
-        record.hook("A", begin=state, after_create_session=state, before_run=state, end=state),
-        record.hook("B"),
-    ]
+    hooks = [record.hook("A", begin=state, after_create_session=state, before_run=state, end=state), record.hook("B")]
 
     def init_fn(scaffold, session):
         record("init_fn", [type(scaffold).__name__, session.run(weight)])

@@ -19,9 +19,7 @@ CHECKPOINTS = (
     "Saver latest_checkpoint get_checkpoint_state update_checkpoint_state "
     "generate_checkpoint_state_proto checkpoint_exists remove_checkpoint get_checkpoint_mtimes"
 ).split()
-GLOBAL_STEP = (
-    "get_global_step create_global_step get_or_create_global_step assert_global_step global_step"
-).split()
+GLOBAL_STEP = ("get_global_step create_global_step get_or_create_global_step assert_global_step global_step").split()
 NAMES = SESSIONS + HOOKS + THREADS + CHECKPOINTS + GLOBAL_STEP
 TF14_PARAMETERS = (
     "master is_chief checkpoint_dir scaffold hooks chief_only_hooks save_checkpoint_secs "
@@ -87,9 +85,7 @@ def test_members_exist_and_are_called_the_same(harness, name):
         theirs = inspect.getattr_static(subject, member_name)
         assert kind_of(theirs) == kind_of(member), member_name
         if kind_of(member) in ("method", "staticmethod", "classmethod"):
-            assert described(getattr(subject, member_name)) == described(
-                getattr(oracle, member_name)
-            ), member_name
+            assert described(getattr(subject, member_name)) == described(getattr(oracle, member_name)), member_name
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -116,7 +112,5 @@ def test_step_context_is_a_name_of_the_session(harness):
     for side in (harness.oracle, harness.subject):
         context = side.namespace.MonitoredSession.StepContext
         assert sorted(public_members(context)) == ["request_stop", "run_with_hooks", "session"]
-    ours, theirs = (
-        side.namespace.MonitoredSession.StepContext for side in (harness.oracle, harness.subject)
-    )
+    ours, theirs = (side.namespace.MonitoredSession.StepContext for side in (harness.oracle, harness.subject))
     assert described(ours.run_with_hooks) == described(theirs.run_with_hooks)

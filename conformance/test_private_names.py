@@ -123,10 +123,7 @@ def test_checkpoint_saver_is_used_from_outside(train, record):
 @conforms("MTS-CKH-02", "MTS-STC-01")
 def test_steps_per_run(train, record, steps):
     step = record.global_step(3)
-    hooks = [
-        train.CheckpointSaverHook(record.path("logdir"), save_steps=5),
-        train.StepCounterHook(every_n_steps=5),
-    ]
+    hooks = [train.CheckpointSaverHook(record.path("logdir"), save_steps=5), train.StepCounterHook(every_n_steps=5)]
     for hook in hooks:
         hook._set_steps_per_run(steps)
         record("set", hook._steps_per_run)
@@ -156,9 +153,7 @@ def test_subclass_overrides_save(train, record):
             record("created")
             super().after_create_session(session, coord)
 
-    session = record.session(
-        [NoFirstSave(record.path("logdir"), save_steps=2, listeners=[record.listener("L")])]
-    )
+    session = record.session([NoFirstSave(record.path("logdir"), save_steps=2, listeners=[record.listener("L")])])
     for _ in range(3):
         session.run(step)
     session.close()

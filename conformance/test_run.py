@@ -199,8 +199,7 @@ def test_feeds(train, record, case):
     }
     total = tensors["a"] + tensors["b"] + tensors["c"]
     feeds = [
-        None if plan is None else {tensors.get(key, key): value for key, value in plan.items()}
-        for plan in FEEDS[case]
+        None if plan is None else {tensors.get(key, key): value for key, value in plan.items()} for plan in FEEDS[case]
     ]
     copies = [None if plan is None else dict(plan) for plan in feeds]
     first, second, user = feeds
@@ -254,11 +253,7 @@ OPTIONS = {
     "timeout, no user": lambda: (None, options_of(timeout_in_ms=90000)),
     "pool": lambda: (options_of(), options_of(inter_op_thread_pool=-1)),
     "pool, user's": lambda: (options_of(inter_op_thread_pool=-1), options_of()),
-    "partition graphs": lambda: (
-        options_of(),
-        options_of(output_partition_graphs=True),
-        options_of(),
-    ),
+    "partition graphs": lambda: (options_of(), options_of(output_partition_graphs=True), options_of()),
     "allocations": lambda: (None, options_of(report_tensor_allocations_upon_oom=True)),
     "disk": lambda: (None, options_of(debug_options__reset_disk_byte_usage=True)),
     "step of debugger": lambda: (None, options_of(debug_options__global_step=7)),

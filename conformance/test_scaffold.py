@@ -171,9 +171,7 @@ def test_feeds_of_init_ops(train, record):
     weight = tf.Variable(fed, name="weight")
     local = tf.Variable(0.0, collections=[tf.GraphKeys.LOCAL_VARIABLES])
     scaffold = train.Scaffold(
-        init_feed_dict={fed: 5.0},
-        local_init_op=tf.assign(local, fed),
-        local_init_feed_dict={fed: 6.0},
+        init_feed_dict={fed: 5.0}, local_init_op=tf.assign(local, fed), local_init_feed_dict={fed: 6.0}
     )
     session = record.session(scaffold=scaffold)
     record("values", session.run([weight, local]))

@@ -45,13 +45,9 @@ def test_directory_or_file(train, record):
     make_and_read(train, record, "neither")
     make_and_read(train, record, "directory", checkpoint_dir=directory)
     make_and_read(train, record, "file", checkpoint_filename_with_path=file)
-    make_and_read(
-        train, record, "both", checkpoint_dir=directory, checkpoint_filename_with_path=file
-    )
+    make_and_read(train, record, "both", checkpoint_dir=directory, checkpoint_filename_with_path=file)
     make_and_read(train, record, "missing directory", checkpoint_dir=record.path("no"))
-    make_and_read(
-        train, record, "missing file", checkpoint_filename_with_path=record.path("no-1")
-    )
+    make_and_read(train, record, "missing file", checkpoint_filename_with_path=record.path("no-1"))
     make_and_read(train, record, "file in a missing place", checkpoint_filename_with_path="/no/n-1")
     make_and_read(train, record, "empty", checkpoint_dir="", checkpoint_filename_with_path="")
 
@@ -136,9 +132,7 @@ def test_nothing_to_restore_into(train, record):
     save_three(train, record, directory)
     tf.constant(1.0)
     scaffold = train.Scaffold(init_fn=lambda *_: record("init_fn"))
-    record.outcome(
-        "make", lambda: record.session(scaffold=scaffold, checkpoint_dir=directory).close()
-    )
+    record.outcome("make", lambda: record.session(scaffold=scaffold, checkpoint_dir=directory).close())
 
 
 def manager_cases(train):
@@ -159,15 +153,12 @@ def manager_cases(train):
         "init_fn, not ready": lambda: prepare({"ready_op": ready()}, init_fn=lambda s: None),
         "init_op, not ready": lambda: prepare({"ready_op": ready()}, init_op=tf.no_op(name="nop")),
         "not ready for local init": lambda: prepare(
-            {"local_init_op": tf.no_op(name="lop"), "ready_for_local_init_op": ready()},
-            init_op=tf.no_op(name="nop"),
+            {"local_init_op": tf.no_op(name="lop"), "ready_for_local_init_op": ready()}, init_op=tf.no_op(name="nop")
         ),
         "ready_for_local_init_op alone": lambda: prepare({"ready_for_local_init_op": ready()}),
         "both places": lambda: prepare(init_op=tf.no_op(), saver=saver, **both),
         "both places, no saver": lambda: prepare(init_op=tf.no_op(), **both),
-        "missing file": lambda: prepare(
-            init_op=tf.no_op(), saver=saver, checkpoint_filename_with_path="/no/y"
-        ),
+        "missing file": lambda: prepare(init_op=tf.no_op(), saver=saver, checkpoint_filename_with_path="/no/y"),
         "list as init_op": lambda: prepare({"ready_op": tf.constant(["not"])}, init_op=[tf.no_op()]),
         "only local init": lambda: prepare({"local_init_op": tf.no_op()}),
         "ready: int32": lambda: prepare({"ready_op": tf.constant([3, 4])}, init_op=tf.no_op()),
@@ -181,9 +172,7 @@ def manager_cases(train):
         "ready fails otherwise": lambda: prepare(
             {"ready_op": tf.check_numerics(tf.log(-1.0 * tf.ones([])), "bad")}, init_op=tf.no_op()
         ),
-        "graph given": lambda: prepare(
-            {"graph": tf.get_default_graph(), "ready_op": None}, init_op=tf.no_op()
-        ),
+        "graph given": lambda: prepare({"graph": tf.get_default_graph(), "ready_op": None}, init_op=tf.no_op()),
     }
 
 
@@ -250,13 +239,7 @@ def test_order(train, record):
     with tf.Session(config=record.config()) as session:
         session.run(weight.initializer)
         saver.save(session, os.path.join(directory, "m"), global_step=1)
-    manager = watched_manager(
-        train,
-        record,
-        local_init_op=local,
-        ready_op=ready,
-        ready_for_local_init_op=ready_local,
-    )
+    manager = watched_manager(train, record, local_init_op=local, ready_op=ready, ready_for_local_init_op=ready_local)
     config = record.config()
     init_arguments = {"init_op": init, "init_fn": lambda s: record("init_fn"), "config": config}
     try:
@@ -265,14 +248,10 @@ def test_order(train, record):
         manager.prepare_session("", saver=saver, checkpoint_dir=directory, **init_arguments)
         record("---")
         file = os.path.join(directory, "m-1")
-        manager.prepare_session(
-            "", saver=saver, checkpoint_filename_with_path=file, **init_arguments
-        )
+        manager.prepare_session("", saver=saver, checkpoint_filename_with_path=file, **init_arguments)
         record("---")
         for place in (directory, record.path("none")):
-            session, ready = manager.recover_session(
-                "", saver=saver, checkpoint_dir=place, config=config
-            )
+            session, ready = manager.recover_session("", saver=saver, checkpoint_dir=place, config=config)
             record("recovered", ready)
         record("recovered", manager.recover_session("", config=config)[1])
         record("---")
@@ -283,22 +262,15 @@ def test_order(train, record):
         _unwatch()
 
 
-@pytest.mark.parametrize(
-    "longest, wait", ((0, 30), (29, 30), (30, 30), (31, 30), (100, 30), (5.5, 2), (-1, 30))
-)
+@pytest.mark.parametrize("longest, wait", ((0, 30), (29, 30), (30, 30), (31, 30), (100, 30), (5.5, 2), (-1, 30)))
 @conforms("MTS-SES-10", "MTS-SES-15")
 def test_waiting_in_vain(train, record, longest, wait):
     tf.Variable(1.0, name="weight")
     ready = tf.report_uninitialized_variables()
     manager = train.SessionManager(
-        ready_op=ready,
-        ready_for_local_init_op=ready,
-        local_init_op=tf.no_op(),
-        recovery_wait_secs=wait,
+        ready_op=ready, ready_for_local_init_op=ready, local_init_op=tf.no_op(), recovery_wait_secs=wait
     )
-    record.outcome(
-        "wait", manager.wait_for_session, "", config=record.config(), max_wait_secs=longest
-    )
+    record.outcome("wait", manager.wait_for_session, "", config=record.config(), max_wait_secs=longest)
     record("slept", record.clock.slept)
 
 
@@ -315,10 +287,7 @@ def test_waiting_until_ready(train, record, polls, longest):
     ready = tf.py_func(lambda: __import__("numpy").array(uninitialised(), dtype=object), [], tf.string)
     manager = train.SessionManager(ready_op=ready)
     record.outcome(
-        "wait",
-        lambda: type(
-            manager.wait_for_session("", config=record.config(), max_wait_secs=longest)
-        ).__name__,
+        "wait", lambda: type(manager.wait_for_session("", config=record.config(), max_wait_secs=longest)).__name__
     )
     record("slept", record.clock.slept)
 
@@ -329,17 +298,19 @@ def test_waiting_for_a_checkpoint(train, record, longest):
     tf.Variable(1.0, name="weight")
     record.outcome(
         "prepare",
-        lambda: type(
-            train.SessionManager().prepare_session(
-                "",
-                init_op=tf.global_variables_initializer(),
-                saver=train.Saver(),
-                checkpoint_dir=record.path("none"),
-                wait_for_checkpoint=True,
-                max_wait_secs=longest,
-                config=record.config(),
-            )
-        ).__name__,
+        lambda: (
+            type(
+                train.SessionManager().prepare_session(
+                    "",
+                    init_op=tf.global_variables_initializer(),
+                    saver=train.Saver(),
+                    checkpoint_dir=record.path("none"),
+                    wait_for_checkpoint=True,
+                    max_wait_secs=longest,
+                    config=record.config(),
+                )
+            ).__name__
+        ),
     )
     record("slept", record.clock.slept)
 
@@ -372,9 +343,7 @@ def test_worker_waits(train, record, longest):
     tf.Variable(1.0, name="weight")
     arguments = {} if longest is None else {"max_wait_secs": longest}
     creator = train.WorkerSessionCreator(config=record.config(), **arguments)
-    record.outcome(
-        "make", train.MonitoredSession, session_creator=creator, hooks=[record.hook("A")]
-    )
+    record.outcome("make", train.MonitoredSession, session_creator=creator, hooks=[record.hook("A")])
     record("slept", [len(record.clock.slept), sum(record.clock.slept)])
 
 
@@ -412,10 +381,7 @@ def test_last_checkpoints_after_a_restore(train, record):
     directory = record.path("saved")
     save_three(train, record, directory)
     os.remove(os.path.join(directory, "m-1.index"))
-    for arguments in (
-        {"checkpoint_dir": directory},
-        {"checkpoint_filename_with_path": os.path.join(directory, "m-0")},
-    ):
+    for arguments in ({"checkpoint_dir": directory}, {"checkpoint_filename_with_path": os.path.join(directory, "m-0")}):
         with record.graph():
             tf.Variable(1.0, name="weight")
             saver = train.Saver(max_to_keep=3)

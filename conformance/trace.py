@@ -83,9 +83,7 @@ _COMPILED = [(re.compile(rule.pattern), rule.replacement) for rule in NORMALISAT
 # TensorFlow warns once a process and function that something is deprecated, with paths of its own
 # files; the reference has no deprecated functions of its own. It complains of unused tensors when
 # the garbage collector happens to find them.
-_NOT_OF_THE_RUN = re.compile(
-    r"^From .*: .* is deprecated|\(from .*\) is deprecated|Object was never used", re.DOTALL
-)
+_NOT_OF_THE_RUN = re.compile(r"^From .*: .* is deprecated|\(from .*\) is deprecated|Object was never used", re.DOTALL)
 
 
 def normalise_text(text: str, places: Tuple[Tuple[str, str], ...] = ()) -> str:
