@@ -22,6 +22,7 @@ from monitored.saveables import everything_saveable
 from monitored.saver_ops import SaverOps, add_scope, check, refuse_eager_mode, warn_of_v1, without_scope
 
 _V2: int = tf.train.SaverDef.V2
+_BUILD_OPTIONS = "reshape sharded max_to_keep keep_checkpoint_every_n_hours name restore_sequentially filename".split()
 
 
 class Saver:
@@ -61,9 +62,9 @@ class Saver:
             raise ValueError(f"If `var_list` is provided then build cannot be deferred. {text}")
         refuse_eager_mode(var_list)
         self._var_list, self._allow_empty = var_list, allow_empty
-        self._sharded, self._max_to_keep, self._name, self._builder = sharded, max_to_keep, name, builder
-        self._ops_options = {"reshape": reshape, "restore_sequentially": restore_sequentially, "filename": filename}
-        self._keep_checkpoint_every_n_hours = keep_checkpoint_every_n_hours
+        self._reshape, self._sharded, self._restore_sequentially = reshape, sharded, restore_sequentially
+        self._max_to_keep, self._keep_checkpoint_every_n_hours = max_to_keep, keep_checkpoint_every_n_hours
+        self._name, self._filename, self._builder = name, filename, builder
         self._pad_step_number, self._save_relative_paths = pad_step_number, save_relative_paths
         self.saver_def, self._write_version = saver_def, write_version
         self._is_built = False
@@ -252,8 +253,7 @@ class Saver:
         if self._is_empty:
             return
         self._builder = self._builder or SaverOps(self._write_version)
-        keep = {"max_to_keep": self._max_to_keep, "keep_checkpoint_every_n_hours": self._keep_checkpoint_every_n_hours}
-        options = {"name": self._name, "sharded": self._sharded, **keep, **self._ops_options}
+        options = {option: getattr(self, f"_{option}") for option in _BUILD_OPTIONS}
         self.saver_def = self._builder.build(self._var_list, **options)
 
     def _numbered_path(self, sess: Any, save_path: str, step: Any, state_name: str) -> str:
