@@ -39,11 +39,7 @@ class _MonitoredSession:
     StepContext = session_layers.StepContext
 
     def __init__(
-        self,
-        session_creator: SessionCreator | None,
-        hooks: list[SessionRunHook] | None,
-        should_recover: bool,
-        stop_grace_period_secs: float = 120,
+        self, session_creator: Any, hooks: Any, should_recover: bool, stop_grace_period_secs: float = 120
     ) -> None:
         self._graph_was_finalized: bool = tf.get_default_graph().finalized
         self._hooks = hooks or []
@@ -52,9 +48,8 @@ class _MonitoredSession:
         self._coordinated_creator = _CoordinatedSessionCreator(
             session_creator or ChiefSessionCreator(), self._hooks, stop_grace_period_secs
         )
-        self._sess: Any
         if should_recover:
-            self._sess = session_layers.RecoveringSession(self._coordinated_creator)
+            self._sess: Any = session_layers.RecoveringSession(self._coordinated_creator)
         else:
             self._sess = self._coordinated_creator.create_session()
 
@@ -85,10 +80,8 @@ class _MonitoredSession:
         """
         names = _visible_arguments(step_fn)
         if names not in (("step_context",), ("self", "step_context")):
-            raise ValueError(
-                "`step_fn` may either have one `step_context` argument, or `self` and "
-                f"`step_context` arguments if it's an instance method. Got {names} instead."
-            )
+            text = "`step_fn` may either have one `step_context` argument, or `self` and `step_context` arguments"
+            raise ValueError(f"{text} if it's an instance method. Got {names} instead.")
         return self._sess.run_step_fn(step_fn, self._tf_sess(), run_with_hooks=None)
 
     def should_stop(self) -> bool:
@@ -160,12 +153,7 @@ class MonitoredSession(_MonitoredSession):
     Source: tensorflow/python/training/monitored_session.py
     """
 
-    def __init__(
-        self,
-        session_creator: SessionCreator | None = None,
-        hooks: list[SessionRunHook] | None = None,
-        stop_grace_period_secs: float = 120,
-    ) -> None:
+    def __init__(self, session_creator: Any = None, hooks: Any = None, stop_grace_period_secs: float = 120) -> None:
         super().__init__(session_creator, hooks, True, stop_grace_period_secs)
 
 

@@ -22,7 +22,7 @@ from monitored.saveables import everything_saveable
 from monitored.saver_ops import SaverOps, add_scope, check, refuse_eager_mode, warn_of_v1, without_scope
 
 _V2: int = tf.train.SaverDef.V2
-_BUILD_OPTIONS = "reshape sharded max_to_keep keep_checkpoint_every_n_hours name restore_sequentially filename".split()
+_BUILD_OPTIONS = ("reshape", "sharded", "max_to_keep", "keep_checkpoint_every_n_hours", "name", "filename")
 
 
 class Saver:
@@ -254,6 +254,7 @@ class Saver:
             return
         self._builder = self._builder or SaverOps(self._write_version)
         options = {option: getattr(self, f"_{option}") for option in _BUILD_OPTIONS}
+        options["restore_sequentially"] = self._restore_sequentially
         self.saver_def = self._builder.build(self._var_list, **options)
 
     def _numbered_path(self, sess: Any, save_path: str, step: Any, state_name: str) -> str:

@@ -4,6 +4,7 @@ How a session becomes ready is `session_manager.py`.
 """
 
 import abc
+from typing import Any
 
 import tensorflow.compat.v1 as tf
 
@@ -26,11 +27,10 @@ class SessionCreator(abc.ABC):
 class _ScaffoldedSessionCreator(SessionCreator):
     """Finalises a scaffold, hence the graph, before a session is made. Rule: MTS-GRAPH-01."""
 
-    def __init__(self, scaffold: Scaffold | None, master: str, config: tf.ConfigProto | None) -> None:
-        self._scaffold = scaffold or Scaffold()
+    def __init__(self, scaffold: Any, master: str, config: Any) -> None:
+        self._scaffold: Any = scaffold or Scaffold()
+        self._master, self._config = master, config
         self._session_manager: SessionManager | None = None
-        self._master = master
-        self._config = config
 
     def _finalize(self) -> SessionManager:
         """Finalise the scaffold; return the manager made from it the first time."""
@@ -71,17 +71,10 @@ class ChiefSessionCreator(_ScaffoldedSessionCreator):
     def create_session(self) -> tf.Session:
         """Finalise the graph and return a session that is restored or initialised."""
         manager = self._finalize()
-        scaffold, path = self._scaffold, self._checkpoint_filename_with_path
-        return manager.prepare_session(
-            self._master,
-            scaffold.init_op,
-            scaffold.saver,
-            self._checkpoint_dir,
-            path,
-            config=self._config,
-            init_feed_dict=scaffold.init_feed_dict,
-            init_fn=scaffold.init_fn,
-        )
+        scaffold = self._scaffold
+        source = (scaffold.saver, self._checkpoint_dir, self._checkpoint_filename_with_path)
+        init = {"init_feed_dict": scaffold.init_feed_dict, "init_fn": scaffold.init_fn}
+        return manager.prepare_session(self._master, scaffold.init_op, *source, config=self._config, **init)
 
 
 class WorkerSessionCreator(_ScaffoldedSessionCreator):
@@ -94,11 +87,7 @@ class WorkerSessionCreator(_ScaffoldedSessionCreator):
     """
 
     def __init__(
-        self,
-        scaffold: Scaffold | None = None,
-        master: str = "",
-        config: tf.ConfigProto | None = None,
-        max_wait_secs: float = 30 * 60,
+        self, scaffold: Any = None, master: str = "", config: Any = None, max_wait_secs: float = 30 * 60
     ) -> None:
         super().__init__(scaffold, master, config)
         self._max_wait_secs = max_wait_secs

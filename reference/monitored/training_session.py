@@ -55,12 +55,8 @@ def MonitoredTrainingSession(
     Rules: MTS-ARG-01 to MTS-ARG-12, MTS-EVT-03.
     Source: tensorflow/python/training/monitored_session.py
     """
-    save_summaries_secs, save_summaries_steps = _resolve_periods(
-        save_summaries_secs, save_summaries_steps, default_secs=None, default_steps=100
-    )
-    save_checkpoint_secs, save_checkpoint_steps = _resolve_periods(
-        save_checkpoint_secs, save_checkpoint_steps, default_secs=600, default_steps=None
-    )
+    summaries = _periods(save_summaries_secs, save_summaries_steps, default_secs=None, default_steps=100)
+    checkpoints = _periods(save_checkpoint_secs, save_checkpoint_steps, default_secs=600, default_steps=None)
     scaffold = scaffold or Scaffold()
     if not is_chief:
         worker = WorkerSessionCreator(scaffold, master, config, max_wait_secs)
@@ -70,45 +66,30 @@ def MonitoredTrainingSession(
     summary_dir = summary_dir or checkpoint_dir
     if summary_dir and _is_on(log_step_count_steps):
         all_hooks.append(StepCounterHook(output_dir=summary_dir, every_n_steps=log_step_count_steps))
-    if summary_dir and (_is_on(save_summaries_steps) or _is_on(save_summaries_secs)):
-        all_hooks.append(
-            SummarySaverHook(
-                scaffold=scaffold,
-                save_steps=save_summaries_steps,
-                save_secs=save_summaries_secs,
-                output_dir=summary_dir,
-            )
-        )
-    if checkpoint_dir and (_is_on(save_checkpoint_secs) or _is_on(save_checkpoint_steps)):
-        all_hooks.append(
-            CheckpointSaverHook(
-                checkpoint_dir,
-                save_secs=save_checkpoint_secs,
-                save_steps=save_checkpoint_steps,
-                scaffold=scaffold,
-                save_graph_def=save_graph_def,
-            )
-        )
+    if summary_dir and _is_on(summaries["save_steps"], summaries["save_secs"]):
+        all_hooks.append(SummarySaverHook(scaffold=scaffold, output_dir=summary_dir, **summaries))
+    if checkpoint_dir and _is_on(checkpoints["save_secs"], checkpoints["save_steps"]):
+        parts = {"scaffold": scaffold, "save_graph_def": save_graph_def}
+        all_hooks.append(CheckpointSaverHook(checkpoint_dir, **parts, **checkpoints))
     all_hooks.extend(hooks or ())
     chief = ChiefSessionCreator(scaffold, master, config, checkpoint_dir)
     return MonitoredSession(chief, all_hooks, stop_grace_period_secs)
 
 
-def _resolve_periods(
-    secs: float | None, steps: int | None, default_secs: float | None, default_steps: int | None
-) -> tuple[float | None, int | None]:
-    """Return seconds and steps: the defaults if neither is given, None for one that is not.
+def _periods(secs: Any, steps: Any, default_secs: float | None, default_steps: int | None) -> dict[str, Any]:
+    """Return a hook's periods: the defaults if neither is given, None for one that is not.
 
     Rules: MTS-ARG-01, MTS-ARG-02.
     """
     if steps == USE_DEFAULT and secs == USE_DEFAULT:
-        return default_secs, default_steps
-    return (None if secs == USE_DEFAULT else secs, None if steps == USE_DEFAULT else steps)
+        return {"save_secs": default_secs, "save_steps": default_steps}
+    secs, steps = (None if period == USE_DEFAULT else period for period in (secs, steps))
+    return {"save_secs": secs, "save_steps": steps}
 
 
-def _is_on(period: float | None) -> bool:
-    """Whether a period switches its hook on: neither None, False, 0 nor negative.
+def _is_on(*periods: Any) -> bool:
+    """Whether a period switches its hook on: one that is neither None, False, 0 nor negative.
 
     Rule: MTS-ARG-04.
     """
-    return bool(period and period > 0)
+    return any(period and period > 0 for period in periods)
