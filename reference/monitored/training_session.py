@@ -69,8 +69,8 @@ def MonitoredTrainingSession(
     if summary_dir and _is_on(summaries["save_steps"], summaries["save_secs"]):
         all_hooks.append(SummarySaverHook(scaffold=scaffold, output_dir=summary_dir, **summaries))
     if checkpoint_dir and _is_on(checkpoints["save_secs"], checkpoints["save_steps"]):
-        parts = {"scaffold": scaffold, "save_graph_def": save_graph_def}
-        all_hooks.append(CheckpointSaverHook(checkpoint_dir, **parts, **checkpoints))
+        checkpoints |= {"scaffold": scaffold, "save_graph_def": save_graph_def}
+        all_hooks.append(CheckpointSaverHook(checkpoint_dir, **checkpoints))
     all_hooks.extend(hooks or ())
     chief = ChiefSessionCreator(scaffold, master, config, checkpoint_dir)
     return MonitoredSession(chief, all_hooks, stop_grace_period_secs)
