@@ -14,8 +14,8 @@ from typing import Any
 
 import tensorflow.compat.v1 as tf
 
-_SECONDS_BETWEEN_LOOKS = 1.0
 _SHORTEST_NAP_SECS = 0.001
+_Threads = Iterable[threading.Thread]
 
 
 class Coordinator:
@@ -36,9 +36,8 @@ class Coordinator:
 
         Rules: MTS-CRD-01.
         """
-        if clean_stop_exception_types is None:
-            clean_stop_exception_types = (tf.errors.OutOfRangeError,)
-        self._clean_stop_exception_types = tuple(clean_stop_exception_types)
+        types = (tf.errors.OutOfRangeError,) if clean_stop_exception_types is None else clean_stop_exception_types
+        self._clean_stop_exception_types = tuple(types)
         self._registered_threads: set[threading.Thread] = set()
         self._lock = threading.Lock()
         self._stop_event = threading.Event()
@@ -74,7 +73,7 @@ class Coordinator:
         Rules: MTS-CRD-01, MTS-CRD-02, MTS-CRD-04, MTS-CRD-06, Q-24, Q-25.
         """
         with self._lock:
-            if isinstance(_exception_of(ex), self._clean_stop_exception_types):
+            if isinstance(ex[1] if isinstance(ex, tuple) else ex, self._clean_stop_exception_types):
                 ex = None
             if self._joined and ex is not None:
                 _raise_value_of(ex if isinstance(ex, tuple) else sys.exc_info())
@@ -82,7 +81,9 @@ class Coordinator:
                 return
             if ex and self._reported is None:
                 self._reported = _log_report(ex)
-                _check_exc_info(self._reported)
+                if len(self._reported) != 3 or not all(self._reported[:2]):
+                    # TensorFlow means to say what it wants here and fails while formatting it (Q-24).
+                    raise TypeError("not all arguments converted during string formatting")
             self._stop_event.set()
 
     def clear_stop(self) -> None:
@@ -93,8 +94,7 @@ class Coordinator:
         Rules: MTS-CRD-02.
         """
         with self._lock:
-            self._joined = False
-            self._reported = None
+            self._joined, self._reported = False, None
             self._stop_event.clear()
 
     @contextlib.contextmanager
@@ -116,10 +116,7 @@ class Coordinator:
             self._registered_threads.add(thread)
 
     def join(
-        self,
-        threads: Iterable[threading.Thread] | None = None,
-        stop_grace_period_secs: float = 120,
-        ignore_live_threads: bool = False,
+        self, threads: _Threads | None = None, stop_grace_period_secs: float = 120, ignore_live_threads: bool = False
     ) -> None:
         """Wait for `threads` and the registered ones, then raise what was reported.
 
@@ -131,9 +128,8 @@ class Coordinator:
         Rules: MTS-CRD-03.
         """
         with self._lock:
-            given = () if threads is None else threads
-            waited_for = list(self._registered_threads.union(given))
-        while _any_alive(waited_for) and not self.wait_for_stop(_SECONDS_BETWEEN_LOOKS):
+            waited_for = self._registered_threads.union(() if threads is None else threads)
+        while _any_alive(waited_for) and not self.wait_for_stop(1.0):
             pass
         naps = _naps(stop_grace_period_secs)
         while _any_alive(waited_for) and (nap := next(naps, None)) is not None:
@@ -141,12 +137,13 @@ class Coordinator:
         stragglers = [thread.name for thread in waited_for if thread.is_alive()]
 
         with self._lock:
-            self._joined = True
-            self._registered_threads = set()
-            if self._reported:
-                _raise_value_of(self._reported)
+            self._joined, self._registered_threads = True, set()
+            _raise_value_of(self._reported)
+            text = "Coordinator stopped with threads still running: %s"
+            if stragglers and not ignore_live_threads:
+                raise RuntimeError(text % " ".join(stragglers))
             if stragglers:
-                _complain(stragglers, ignore_live_threads)
+                tf.logging.info(text, " ".join(stragglers))
 
     def raise_requested_exception(self) -> None:
         """Raise the reported exception if there is one.
@@ -154,38 +151,26 @@ class Coordinator:
         Rules: MTS-CRD-01.
         """
         with self._lock:
-            if self._reported:
-                _raise_value_of(self._reported)
-
-
-def _exception_of(ex: Any) -> Any:
-    return ex[1] if isinstance(ex, tuple) else ex
+            _raise_value_of(self._reported)
 
 
 def _raise_value_of(exc_info: Any) -> None:
-    # The strict unpacking is what turns away a tuple of another length (D23).
-    _, value, _ = exc_info
-    raise value
+    if exc_info:
+        # The strict unpacking is what turns away a tuple of another length (D23).
+        _, value, _ = exc_info
+        raise value
 
 
 def _log_report(ex: Any) -> Any:
     """Log what was reported and return the `exc_info` to keep for it."""
     if isinstance(ex, tuple):
-        text = tf.compat.as_str_any(ex[1])
-        tf.logging.info("Error reported to Coordinator: %s", text, exc_info=ex)
+        tf.logging.info("Error reported to Coordinator: %s", tf.compat.as_str_any(ex[1]), exc_info=ex)
         return ex
-    text = tf.compat.as_str_any(ex)
-    tf.logging.info("Error reported to Coordinator: %s, %s", type(ex), text)
+    tf.logging.info("Error reported to Coordinator: %s, %s", type(ex), tf.compat.as_str_any(ex))
     return sys.exc_info()
 
 
-def _check_exc_info(exc_info: Any) -> None:
-    if len(exc_info) != 3 or not exc_info[0] or not exc_info[1]:
-        # TensorFlow means to say what it wants here and fails while formatting it (Q-24).
-        raise TypeError("not all arguments converted during string formatting")
-
-
-def _any_alive(threads: list[threading.Thread]) -> bool:
+def _any_alive(threads: _Threads) -> bool:
     return any(thread.is_alive() for thread in threads)
 
 
@@ -196,10 +181,3 @@ def _naps(grace_secs: float) -> Iterator[float]:
         yield nap
         grace_secs -= nap
         nap = max(min(2 * nap, grace_secs), _SHORTEST_NAP_SECS)
-
-
-def _complain(stragglers: list[str], only_log: bool) -> None:
-    message = "Coordinator stopped with threads still running: %s"
-    if not only_log:
-        raise RuntimeError(message % " ".join(stragglers))
-    tf.logging.info(message, " ".join(stragglers))

@@ -6,10 +6,11 @@ Responsible for when the repeated code runs. What it is, is the caller's `target
 
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 _COORDINATOR_METHODS = ("register_thread", "should_stop", "stop_on_exception", "wait_for_stop")
+_Round = Callable[..., object] | None
 
 
 class LooperThread(threading.Thread):
@@ -23,12 +24,7 @@ class LooperThread(threading.Thread):
     """
 
     def __init__(
-        self,
-        coord: Any,
-        timer_interval_secs: float | None,
-        target: Callable[..., object] | None = None,
-        args: Iterable[Any] | None = None,
-        kwargs: Mapping[str, Any] | None = None,
+        self, coord: Any, timer_interval_secs: float | None, target: _Round = None, args: Any = None, kwargs: Any = None
     ) -> None:
         """Make the thread, not yet started, and register it with `coord`.
 
@@ -45,22 +41,15 @@ class LooperThread(threading.Thread):
         if not target and (args or kwargs):
             raise ValueError("'args' and 'kwargs' argument require that you also pass 'target'")
         self.daemon = True
-        self._coord = coord
-        self._timer_interval_secs = timer_interval_secs
+        self._coord, self._timer_interval_secs = coord, timer_interval_secs
         # Threads that know their target when they are made are named after it, and the name shows
         # in the coordinator's messages; so these are set afterwards.
-        self._target = target
-        self._args = args or ()
-        self._kwargs = kwargs or {}
+        self._target, self._args, self._kwargs = target, args or (), kwargs or {}
         coord.register_thread(self)
 
     @staticmethod
     def loop(
-        coord: Any,
-        timer_interval_secs: float | None,
-        target: Callable[..., object],
-        args: Iterable[Any] | None = None,
-        kwargs: Mapping[str, Any] | None = None,
+        coord: Any, timer_interval_secs: float | None, target: _Round, args: Any = None, kwargs: Any = None
     ) -> "LooperThread":
         """Start a thread that calls `target(*args, **kwargs)` in rounds, and return it.
 
@@ -81,20 +70,14 @@ class LooperThread(threading.Thread):
         with self._coord.stop_on_exception():
             self.start_loop()
             if self._timer_interval_secs is None:
-                self._run_back_to_back()
+                while not self._coord.should_stop():
+                    self.run_loop()
             else:
-                self._run_on_timer(self._timer_interval_secs)
+                due = time.time()
+                while not self._coord.wait_for_stop(due - time.time()):
+                    due += self._timer_interval_secs
+                    self.run_loop()
             self.stop_loop()
-
-    def _run_back_to_back(self) -> None:
-        while not self._coord.should_stop():
-            self.run_loop()
-
-    def _run_on_timer(self, interval_secs: float) -> None:
-        due = time.time()
-        while not self._coord.wait_for_stop(due - time.time()):
-            due += interval_secs
-            self.run_loop()
 
     def start_loop(self) -> None:
         """Prepare, in the thread; for subclasses."""

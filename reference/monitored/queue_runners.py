@@ -5,9 +5,9 @@ the coordinator's business (`coordinator.py`).
 """
 
 import re
-import threading
 import weakref
 from collections.abc import Callable
+from threading import Lock, Thread
 from typing import Any
 
 import tensorflow.compat.v1 as tf
@@ -17,6 +17,7 @@ from monitored import _tensorflow
 _QueueRunnerDef = _tensorflow.message_class("tensorflow.QueueRunnerDef")
 # What TensorFlow's sessions and wrappers of sessions have in common has no public name.
 _ANY_SESSION = tf.Session.__mro__[-2]
+_QUEUE_RUNNERS = tf.GraphKeys.QUEUE_RUNNERS
 
 
 class QueueRunner:
@@ -49,43 +50,37 @@ class QueueRunner:
         Rules: MTS-QR-03, Q-39.
         """
         if tf.executing_eagerly():
-            raise RuntimeError(
-                "QueueRunners are not supported when eager execution is enabled. "
-                "Instead, please use tf.data to get data into your model."
-            )
+            text = "QueueRunners are not supported when eager execution is enabled."
+            raise RuntimeError(f"{text} Instead, please use tf.data to get data into your model.")
         if not queue_runner_def:
             if not queue or not enqueue_ops:
                 raise ValueError("Must provide queue and enqueue_ops.")
-            _check_exception_types(queue_closed_exception_types)
-            self._queue = queue
-            self._enqueue_ops = enqueue_ops
+            types = queue_closed_exception_types
+            _check_exception_types(types)
+            self._queue, self._enqueue_ops = queue, enqueue_ops
             self._close_op = queue.close() if close_op is None else close_op
             self._cancel_op = queue.close(cancel_pending_enqueues=True) if cancel_op is None else cancel_op
-            types = queue_closed_exception_types
         elif queue or enqueue_ops:
             raise ValueError("queue_runner_def and queue are mutually exclusive.")
         else:
             types = self._read_definition(queue_runner_def, import_scope)
         self._queue_closed_exception_types = types or (tf.errors.OutOfRangeError,)
         self._exceptions_raised: list[Exception] = []
-        self._lock = threading.Lock()
+        self._lock = Lock()
         self._runs_per_session: weakref.WeakKeyDictionary[Any, int] = weakref.WeakKeyDictionary()
 
     def _read_definition(self, definition: Any, import_scope: str | None) -> tuple[Any, ...]:
         """Find the ops that `definition` names, and return its exception types."""
         assert isinstance(definition, _QueueRunnerDef)
-        graph = tf.get_default_graph()
+        scope = f"{import_scope.removesuffix('/')}/" if import_scope else ""
 
         def find(name: str) -> Any:
-            scoped = f"{import_scope.removesuffix('/')}/{name}" if import_scope else name
-            return graph.as_graph_element(scoped)
+            return tf.get_default_graph().as_graph_element(scope + name)
 
         self._queue = find(definition.queue_name)
         self._enqueue_ops = [find(name) for name in definition.enqueue_op_name]
-        self._close_op = find(definition.close_op_name)
-        self._cancel_op = find(definition.cancel_op_name)
-        codes = definition.queue_closed_exception_types
-        return tuple(tf.errors.exception_type_from_error_code(code) for code in codes)
+        self._close_op, self._cancel_op = find(definition.close_op_name), find(definition.cancel_op_name)
+        return tuple(map(tf.errors.exception_type_from_error_code, definition.queue_closed_exception_types))
 
     @property
     def queue(self) -> Any:
@@ -125,9 +120,7 @@ class QueueRunner:
         """The queue's name."""
         return str(self._queue.name)
 
-    def create_threads(
-        self, sess: Any, coord: Any = None, daemon: bool = False, start: bool = False
-    ) -> list[threading.Thread]:
+    def create_threads(self, sess: Any, coord: Any = None, daemon: bool = False, start: bool = False) -> list[Thread]:
         """Make a thread for each enqueue op, and with `coord` one that cancels the queue on a stop.
 
         Without `coord` an error is logged, kept in `exceptions_raised` and ends its thread; with it
@@ -138,8 +131,7 @@ class QueueRunner:
         with self._lock:
             if self._runs_per_session.get(sess, 0) > 0:
                 return []
-            self._runs_per_session[sess] = len(self._enqueue_ops)
-            self._exceptions_raised = []
+            self._runs_per_session[sess], self._exceptions_raised = len(self._enqueue_ops), []
         threads = [self._thread(op.name, self._fill, sess, op, coord) for op in self._enqueue_ops]
         if coord:
             threads.append(self._thread("close_on_stop", self._cancel_on_stop, sess, coord))
@@ -152,8 +144,8 @@ class QueueRunner:
                 thread.start()
         return threads
 
-    def _thread(self, job: str, target: Callable[..., None], *args: Any) -> threading.Thread:
-        return threading.Thread(target=target, args=args, name=f"QueueRunnerThread-{self.name}-{job}")
+    def _thread(self, job: str, target: Callable[..., None], *args: Any) -> Thread:
+        return Thread(target=target, args=args, name=f"QueueRunnerThread-{self.name}-{job}")
 
     def _fill(self, sess: Any, enqueue_op: Any, coord: Any) -> None:
         """Run one enqueue op until its input ends, it fails, or `coord` stops."""
@@ -168,7 +160,11 @@ class QueueRunner:
                 raise
             coord.request_stop(error)
         finally:
-            self._count_out(sess, input_ended)
+            # The last thread to end closes the queue if its input has ended.
+            with self._lock:
+                self._runs_per_session[sess] -= 1
+                if input_ended and self._runs_per_session[sess] == 0:
+                    _run_leniently(sess, self._close_op)
 
     def _enqueue_until_told(self, enqueue: Callable[[], object], coord: Any) -> bool:
         """Enqueue until the input ends (True) or `coord` stops (False)."""
@@ -178,13 +174,6 @@ class QueueRunner:
             except self._queue_closed_exception_types:
                 return True
         return False
-
-    def _count_out(self, sess: Any, input_ended: bool) -> None:
-        """Note that a thread is done; the last one closes the queue if its input ended."""
-        with self._lock:
-            self._runs_per_session[sess] -= 1
-            if input_ended and self._runs_per_session[sess] == 0:
-                _run_leniently(sess, self._close_op)
 
     def _cancel_on_stop(self, sess: Any, coord: Any) -> None:
         coord.wait_for_stop()
@@ -198,10 +187,11 @@ class QueueRunner:
         if export_scope is not None and not self.queue.name.startswith(export_scope):
             return None
 
+        # An empty pattern takes nothing away.
+        scope = f"^{export_scope.removesuffix('/')}/+" if export_scope else ""
+
         def relative(named: Any) -> str:
-            if not export_scope:
-                return str(named.name)
-            return re.sub(f"^{export_scope.removesuffix('/')}/+", "", named.name)
+            return re.sub(scope, "", named.name)
 
         code_of = tf.errors.error_code_from_exception_type
         return _QueueRunnerDef(
@@ -218,7 +208,7 @@ class QueueRunner:
         return QueueRunner(queue_runner_def=queue_runner_def, import_scope=import_scope)
 
 
-def add_queue_runner(qr: Any, collection: str = tf.GraphKeys.QUEUE_RUNNERS) -> None:
+def add_queue_runner(qr: Any, collection: str = _QUEUE_RUNNERS) -> None:
     """Have the sessions of the default graph run `qr`, by adding it to `collection`.
 
     Rules: MTS-QR-01.
@@ -227,12 +217,8 @@ def add_queue_runner(qr: Any, collection: str = tf.GraphKeys.QUEUE_RUNNERS) -> N
 
 
 def start_queue_runners(
-    sess: Any = None,
-    coord: Any = None,
-    daemon: bool = True,
-    start: bool = True,
-    collection: str = tf.GraphKeys.QUEUE_RUNNERS,
-) -> list[threading.Thread]:
+    sess: Any = None, coord: Any = None, daemon: bool = True, start: bool = True, collection: str = _QUEUE_RUNNERS
+) -> list[Thread]:
     """Make the threads of all queue runners in `collection`, and `start` them.
 
     `sess` defaults to the default session. Monitored sessions start their runners themselves, so
@@ -243,14 +229,10 @@ def start_queue_runners(
     """
     if tf.executing_eagerly():
         raise RuntimeError("Queues are not compatible with eager execution.")
+    sess = tf.get_default_session() if sess is None else sess
     if sess is None:
-        sess = tf.get_default_session()
-        if not sess:
-            raise ValueError(
-                "Cannot start queue runners: No default session is registered. Use `with "
-                "sess.as_default()` or pass an explicit session to "
-                "tf.start_queue_runners(sess=sess)"
-            )
+        text = "Cannot start queue runners: No default session is registered. Use `with sess.as_default()` or pass"
+        raise ValueError(f"{text} an explicit session to tf.start_queue_runners(sess=sess)")
     if not isinstance(sess, _ANY_SESSION):
         # By name, so that TensorFlow's monitored sessions count as well as these.
         if type(sess).__name__ in ("MonitoredSession", "SingularMonitoredSession"):
@@ -258,16 +240,13 @@ def start_queue_runners(
         raise TypeError(f"sess must be a `tf.Session` object. Given class: {sess.__class__}")
     # The warning goes by the default graph, the threads by the session's.
     if not tf.get_collection(collection):
-        tf.logging.warning(
-            "`tf.train.start_queue_runners()` was called when no queue runners were defined. "
-            "You can safely remove the call to this deprecated function."
-        )
+        text = "`tf.train.start_queue_runners()` was called when no queue runners were defined."
+        tf.logging.warning(f"{text} You can safely remove the call to this deprecated function.")
+    threads: list[Thread] = []
     with sess.graph.as_default():
-        return [
-            thread
-            for runner in tf.get_collection(collection)
-            for thread in runner.create_threads(sess, coord=coord, daemon=daemon, start=start)
-        ]
+        for runner in tf.get_collection(collection):
+            threads += runner.create_threads(sess, coord=coord, daemon=daemon, start=start)
+    return threads
 
 
 def _check_exception_types(types: Any) -> None:
