@@ -21,7 +21,6 @@ def get_or_create_global_step(graph: tf.Graph | None = None) -> Any:
 
     Rules: MTS-GS-01, MTS-GS-02.
     """
-    graph = graph or tf.get_default_graph()
     found = get_global_step(graph)
     return create_global_step(graph) if found is None else found
 
@@ -69,15 +68,10 @@ def create_global_step(graph: tf.Graph | None = None) -> Any:
 
 
 def _zero_variable() -> Any:
-    return tf.get_variable(
-        tf.GraphKeys.GLOBAL_STEP,
-        shape=[],
-        dtype=tf.int64,
-        initializer=tf.zeros_initializer(),
-        trainable=False,
-        aggregation=tf.VariableAggregation.ONLY_FIRST_REPLICA,
-        collections=[tf.GraphKeys.GLOBAL_VARIABLES, tf.GraphKeys.GLOBAL_STEP],
-    )
+    collections = [tf.GraphKeys.GLOBAL_VARIABLES, tf.GraphKeys.GLOBAL_STEP]
+    untrained = {"trainable": False, "aggregation": tf.VariableAggregation.ONLY_FIRST_REPLICA}
+    zero = {"shape": [], "dtype": tf.int64, "initializer": tf.zeros_initializer()}
+    return tf.get_variable(tf.GraphKeys.GLOBAL_STEP, **zero, **untrained, collections=collections)
 
 
 def assert_global_step(global_step_tensor: Any) -> None:
@@ -98,9 +92,7 @@ def assert_global_step(global_step_tensor: Any) -> None:
 
 def global_step(sess: tf.Session, global_step_tensor: Any) -> int:
     """Return the value of `global_step_tensor` (a tensor, variable or name) as a Python int."""
-    if tf.executing_eagerly():
-        return int(global_step_tensor.numpy())
-    return int(sess.run(global_step_tensor))
+    return int(global_step_tensor.numpy() if tf.executing_eagerly() else sess.run(global_step_tensor))
 
 
 def global_step_read(graph: tf.Graph | None = None) -> Any:
@@ -113,21 +105,16 @@ def global_step_read(graph: tf.Graph | None = None) -> Any:
     Rules: MTS-GS-03.
     """
     graph = graph or tf.get_default_graph()
-    if not _cached_reads(graph):
-        step = get_global_step(graph)
-        if step is None:
-            return None
-        with graph.as_default(), graph.name_scope(None), graph.name_scope(step.op.name + "/"):
-            # Adding zero copies: a fetched reference variable could change under the reader.
-            tf.add_to_collection(_READ_COLLECTION, _value_or_initial_value(step) + 0)
-    return _cached_reads(graph)[0]
-
-
-def _cached_reads(graph: tf.Graph) -> list[Any]:
-    reads: list[Any] = graph.get_collection(_READ_COLLECTION)
+    reads = graph.get_collection(_READ_COLLECTION)
     if len(reads) > 1:
         raise RuntimeError(f"There are multiple items in collection {_READ_COLLECTION}. There should be only one.")
-    return reads
+    step = None if reads else get_global_step(graph)
+    if step is not None:
+        with graph.as_default(), graph.name_scope(None), graph.name_scope(step.op.name + "/"):
+            # Adding zero copies: a fetched reference variable could change under the reader.
+            reads = [_value_or_initial_value(step) + 0]
+        graph.add_to_collection(_READ_COLLECTION, reads[0])
+    return reads[0] if reads else None
 
 
 def _value_or_initial_value(step: Any) -> Any:
@@ -141,7 +128,6 @@ def global_step_read_for(reader: str) -> Any:
 
     Rules: MTS-ARG-11.
     """
-    read = global_step_read()
-    if read is None:
+    if (read := global_step_read()) is None:
         raise RuntimeError(f"Global step should be created to use {reader}.")
     return read

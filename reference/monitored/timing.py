@@ -40,8 +40,7 @@ class SecondOrStepTimer:
 
     def __init__(self, every_secs: float | None = None, every_steps: float | None = None) -> None:
         self.reset()
-        self._every_secs = every_secs
-        self._every_steps = every_steps
+        self._every_secs, self._every_steps = every_secs, every_steps
         if every_secs is None and every_steps is None:
             raise ValueError("Either every_secs or every_steps should be provided.")
         if every_secs is not None and every_steps is not None:
@@ -57,9 +56,8 @@ class SecondOrStepTimer:
 
         Rules: MTS-TMR-02.
         """
-        return is_due(
-            step, time.time(), self._last_triggered_step, self._last_triggered_time, self._every_secs, self._every_steps
-        )
+        last_step, last_time = self._last_triggered_step, self._last_triggered_time
+        return is_due(step, time.time(), last_step, last_time, self._every_secs, self._every_steps)
 
     def update_last_triggered_step(self, step: Any) -> tuple[float | None, Any]:
         """Mark it triggered at `step`, now.
@@ -69,12 +67,9 @@ class SecondOrStepTimer:
 
         Rules: MTS-TMR-03.
         """
-        now = time.time()
-        elapsed: tuple[float | None, Any] = (None, None)
-        if self._last_triggered_time is not None:
-            elapsed = (now - self._last_triggered_time, step - self._last_triggered_step)
-        self._last_triggered_time = now
-        self._last_triggered_step = step
+        now, last_time = time.time(), self._last_triggered_time
+        elapsed = (None, None) if last_time is None else (now - last_time, step - self._last_triggered_step)
+        self._last_triggered_step, self._last_triggered_time = step, now
         return elapsed
 
     def last_triggered_step(self) -> Any:
