@@ -15,9 +15,6 @@ from monitored.global_step import global_step_read_for
 from monitored.session_run_hook import SessionRunArgs, SessionRunContext, SessionRunHook, SessionRunValues
 from monitored.timing import SecondOrStepTimer, due_step
 
-# More steps than one run takes: the real global step is looked at after every run.
-_ANY_NUMBER_OF_STEPS = 1000000
-
 
 class CheckpointSaverListener:
     """The base of what wants to act around each save; its four methods do nothing.
@@ -64,13 +61,12 @@ class CheckpointSaverHook(SessionRunHook):
         tf.logging.info("Create CheckpointSaverHook.")
         if saver is not None and scaffold is not None:
             raise ValueError("You cannot provide both saver and scaffold.")
-        self._saver = saver
-        self._checkpoint_dir = checkpoint_dir
-        self._save_path = os.path.join(checkpoint_dir, checkpoint_basename)
-        self._scaffold = scaffold
+        self._saver, self._scaffold = saver, scaffold
+        self._checkpoint_dir, self._save_path = checkpoint_dir, os.path.join(checkpoint_dir, checkpoint_basename)
         self._timer = SecondOrStepTimer(every_secs=save_secs, every_steps=save_steps)
         self._listeners = listeners or []
-        self._steps_per_run = _ANY_NUMBER_OF_STEPS
+        # More than one run takes: the real global step is looked at after every run.
+        self._steps_per_run = 1000000
         self._save_graph_def = save_graph_def
 
     def _set_steps_per_run(self, steps_per_run: int) -> None:
@@ -108,8 +104,8 @@ class CheckpointSaverHook(SessionRunHook):
         graph_def = graph.as_graph_def(add_shapes=True)
         if self._save_graph_def:
             tf.io.write_graph(graph_def, self._checkpoint_dir, "graph.pbtxt")
-        saver = self._get_saver()
-        meta_graph_def = tf.train.export_meta_graph(graph_def=graph_def, saver_def=saver.saver_def if saver else None)
+        saver_def = saver.saver_def if (saver := self._get_saver()) else None
+        meta_graph_def = tf.train.export_meta_graph(graph_def=graph_def, saver_def=saver_def)
         self._summary_writer.add_graph(graph)
         self._summary_writer.add_meta_graph(meta_graph_def)
 
@@ -124,15 +120,12 @@ class CheckpointSaverHook(SessionRunHook):
 
         Rules: MTS-CKH-02, MTS-CKH-04, MTS-CKH-05.
         """
-        session = run_context.session
-        step = due_step(
-            self._timer, run_values.results, self._steps_per_run, lambda: session.run(self._global_step_tensor)
-        )
-        if step is None:
-            return
-        self._timer.update_last_triggered_step(step)
-        if self._save(session, step):
-            run_context.request_stop()
+        stale_step, session = run_values.results, run_context.session
+        step = due_step(self._timer, stale_step, self._steps_per_run, lambda: session.run(self._global_step_tensor))
+        if step is not None:
+            self._timer.update_last_triggered_step(step)
+            if self._save(session, step):
+                run_context.request_stop()
 
     def end(self, session: tf.Session) -> None:
         """Save unless the last save was at this global step, then call the listeners' `end`.
@@ -177,13 +170,10 @@ class CheckpointSaverHook(SessionRunHook):
         key = tf.GraphKeys.SAVERS
         savers = tf.get_collection(key)
         if not savers:
-            raise RuntimeError(
-                f"No items in collection {key}. Please add a saver to the collection or provide a saver or scaffold."
-            )
+            text = "Please add a saver to the collection or provide a saver or scaffold."
+            raise RuntimeError(f"No items in collection {key}. {text}")
         if len(savers) > 1:
-            raise RuntimeError(
-                f"More than one item in collection {key}. "
-                "Please indicate which one to use by passing it to the constructor."
-            )
+            text = "Please indicate which one to use by passing it to the constructor."
+            raise RuntimeError(f"More than one item in collection {key}. {text}")
         self._saver = savers[0]
         return self._saver

@@ -10,9 +10,6 @@ import tensorflow.compat.v1 as tf
 from monitored.global_step import global_step_read_for
 from monitored.session_run_hook import SessionRunContext, SessionRunHook
 
-_POLL_SECS = 0.5
-_STEPS_BETWEEN_LOGS = 1000
-
 
 class GlobalStepWaiterHook(SessionRunHook):
     """Waits in the first run of the hook until the global step reaches `wait_until_step`.
@@ -42,13 +39,10 @@ class GlobalStepWaiterHook(SessionRunHook):
         self._worker_is_started = True
 
     def _wait(self, session: tf.Session) -> None:
-        target = self._wait_until_step
-        tf.logging.info("Waiting for global step %d before starting training.", target)
-        logged_step = 0
+        text, target, logged_step = "Waiting for global step %d before starting training.", self._wait_until_step, 0
+        tf.logging.info(text, target)
         while (step := session.run(self._global_step_tensor)) < target:
-            if step - logged_step > _STEPS_BETWEEN_LOGS:
-                tf.logging.info(
-                    "Waiting for global step %d before starting training. Current step is %d.", target, step
-                )
+            if step - logged_step > 1000:
+                tf.logging.info(f"{text} Current step is %d.", target, step)
                 logged_step = step
-            time.sleep(_POLL_SECS)
+            time.sleep(0.5)

@@ -40,11 +40,8 @@ class LoggingTensorHook(SessionRunHook):
         is_dict = isinstance(tensors, dict)
         self._tag_order: Any = sorted(tensors) if is_dict else tensors
         self._tensors: Any = tensors if is_dict else {tensor: tensor for tensor in tensors}
-        self._formatter = formatter
-        self._timer: Any = NeverTriggerTimer()
-        if not only_at_end:
-            self._timer = SecondOrStepTimer(every_secs=every_n_secs, every_steps=every_n_iter)
-        self._log_at_end = at_end
+        self._formatter, self._log_at_end = formatter, at_end
+        self._timer: Any = NeverTriggerTimer() if only_at_end else SecondOrStepTimer(every_n_secs, every_n_iter)
 
     def begin(self) -> None:
         """Look the tensors up in the default graph, and count runs from zero.
@@ -90,10 +87,7 @@ class LoggingTensorHook(SessionRunHook):
             tf.logging.info(self._formatter(tensor_values))
         else:
             line = ", ".join(f"{tag!s} = {tensor_values[tag]!s}" for tag in self._tag_order)
-            if elapsed_secs is None:
-                tf.logging.info("%s", line)
-            else:
-                tf.logging.info("%s (%.3f sec)", line, elapsed_secs)
+            tf.logging.info("%s%s", line, "" if elapsed_secs is None else f" ({elapsed_secs:.3f} sec)")
         np.set_printoptions(**print_options)
 
 

@@ -30,8 +30,7 @@ class NanTensorHook(SessionRunHook):
     """
 
     def __init__(self, loss_tensor: Any, fail_on_nan_loss: bool = True) -> None:
-        self._loss_tensor = loss_tensor
-        self._fail_on_nan_loss = fail_on_nan_loss
+        self._loss_tensor, self._fail_on_nan_loss = loss_tensor, fail_on_nan_loss
 
     def before_run(self, run_context: SessionRunContext) -> SessionRunArgs:
         """Ask for the loss."""
@@ -46,11 +45,10 @@ class NanTensorHook(SessionRunHook):
 
         Rules: MTS-NAN-01.
         """
-        if not np.isnan(run_values.results):
-            return
-        message = "Model diverged with loss = NaN."
-        if self._fail_on_nan_loss:
-            tf.logging.error(message)
-            raise NanLossDuringTrainingError
-        tf.logging.warning(message)
-        run_context.request_stop()
+        if np.isnan(run_values.results):
+            text = "Model diverged with loss = NaN."
+            if self._fail_on_nan_loss:
+                tf.logging.error(text)
+                raise NanLossDuringTrainingError
+            tf.logging.warning(text)
+            run_context.request_stop()

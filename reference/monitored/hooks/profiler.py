@@ -34,8 +34,7 @@ class ProfilerHook(SessionRunHook):
     ) -> None:
         self._output_file = os.path.join(output_dir, "timeline-{}.json")
         self._file_writer = tf.summary.FileWriterCache.get(output_dir)
-        self._show_dataflow = show_dataflow
-        self._show_memory = show_memory
+        self._show_dataflow, self._show_memory = show_dataflow, show_memory
         self._timer = SecondOrStepTimer(every_secs=save_secs, every_steps=save_steps)
 
     def begin(self) -> None:
@@ -46,9 +45,7 @@ class ProfilerHook(SessionRunHook):
     def before_run(self, run_context: SessionRunContext) -> SessionRunArgs:
         """Ask for the global step, and for a full trace if it is time for the step to come."""
         self._request_summary = self._next_step is not None and self._timer.should_trigger_for_step(self._next_step)
-        options = None
-        if self._request_summary:
-            options = tf.RunOptions(trace_level=tf.RunOptions.FULL_TRACE)
+        options = tf.RunOptions(trace_level=tf.RunOptions.FULL_TRACE) if self._request_summary else None
         return SessionRunArgs({"global_step": self._global_step_tensor}, options=options)
 
     def after_run(self, run_context: SessionRunContext, run_values: SessionRunValues) -> None:

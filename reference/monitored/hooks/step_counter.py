@@ -11,8 +11,6 @@ from monitored.global_step import get_global_step, global_step_read_for
 from monitored.session_run_hook import SessionRunArgs, SessionRunContext, SessionRunHook, SessionRunValues
 from monitored.timing import SecondOrStepTimer, due_step
 
-_WARNINGS_PER_PROCESS = 5
-
 
 class StepCounterHook(SessionRunHook):
     """Logs steps per second, and writes them as a summary if it has a writer or a directory.
@@ -32,8 +30,7 @@ class StepCounterHook(SessionRunHook):
         if (every_n_steps is None) == (every_n_secs is None):
             raise ValueError("exactly one of every_n_steps and every_n_secs should be provided.")
         self._timer = SecondOrStepTimer(every_steps=every_n_steps, every_secs=every_n_secs)
-        self._summary_writer = summary_writer
-        self._output_dir = output_dir
+        self._summary_writer, self._output_dir = summary_writer, output_dir
         self._last_global_step: Any = None
         self._steps_per_run = 1
 
@@ -59,10 +56,8 @@ class StepCounterHook(SessionRunHook):
 
         Rules: MTS-STC-01.
         """
-        stale_step = run_values.results
-        step = due_step(
-            self._timer, stale_step, self._steps_per_run, lambda: run_context.session.run(self._global_step_tensor)
-        )
+        stale_step, session = run_values.results, run_context.session
+        step = due_step(self._timer, stale_step, self._steps_per_run, lambda: session.run(self._global_step_tensor))
         if step is not None:
             elapsed_time, elapsed_steps = self._timer.update_last_triggered_step(step)
             if elapsed_time is not None:
@@ -86,16 +81,8 @@ class StepCounterHook(SessionRunHook):
 
         Rules: MTS-STC-03.
         """
-        if stale_step != self._last_global_step:
-            return
-        tf.logging.log_first_n(
-            tf.logging.WARN,
-            "It seems that global step (tf.train.get_global_step) has not "
-            "been increased. Current value (could be stable): %s vs previous "
-            "value: %s. You could increase the global step by passing "
-            "tf.train.get_global_step() to Optimizer.apply_gradients or "
-            "Optimizer.minimize.",
-            _WARNINGS_PER_PROCESS,
-            stale_step,
-            self._last_global_step,
-        )
+        if stale_step == self._last_global_step:
+            text = "It seems that global step (tf.train.get_global_step) has not been increased. "
+            text += "Current value (could be stable): %s vs previous value: %s. You could increase the global step by "
+            text += "passing tf.train.get_global_step() to Optimizer.apply_gradients or Optimizer.minimize."
+            tf.logging.log_first_n(tf.logging.WARN, text, 5, stale_step, self._last_global_step)

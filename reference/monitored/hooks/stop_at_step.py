@@ -25,8 +25,7 @@ class StopAtStepHook(SessionRunHook):
             raise ValueError("One of num_steps or last_step must be specified.")
         if num_steps is not None and last_step is not None:
             raise ValueError("Only one of num_steps or last_step can be specified.")
-        self._num_steps: Any = num_steps
-        self._last_step: Any = last_step
+        self._num_steps, self._last_step = num_steps, last_step
 
     def begin(self) -> None:
         """Find the global step; raises RuntimeError if there is none."""
@@ -52,7 +51,6 @@ class StopAtStepHook(SessionRunHook):
 
         Rules: MTS-STP-02.
         """
-        if run_values.results + 1 < self._last_step:
-            return
-        if run_context.session.run(self._global_step_tensor) >= self._last_step:
+        stale_step, session = run_values.results, run_context.session
+        if stale_step + 1 >= self._last_step and session.run(self._global_step_tensor) >= self._last_step:
             run_context.request_stop()

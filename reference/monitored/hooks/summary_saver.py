@@ -33,10 +33,8 @@ class SummarySaverHook(SessionRunHook):
     ) -> None:
         if (scaffold is None) == (summary_op is None):
             raise ValueError("Exactly one of scaffold or summary_op must be provided.")
-        self._summary_op = summary_op
-        self._summary_writer = summary_writer
-        self._output_dir = output_dir
-        self._scaffold = scaffold
+        self._scaffold, self._summary_op = scaffold, summary_op
+        self._summary_writer, self._output_dir = summary_writer, output_dir
         self._timer = SecondOrStepTimer(every_secs=save_secs, every_steps=save_steps)
 
     def begin(self) -> None:
@@ -54,13 +52,10 @@ class SummarySaverHook(SessionRunHook):
 
         Rules: MTS-SUM-01, MTS-SUM-02.
         """
-        first_run = self._next_step is None
-        self._request_summary = first_run or self._timer.should_trigger_for_step(self._next_step)
+        self._request_summary = self._next_step is None or self._timer.should_trigger_for_step(self._next_step)
         requests = {"global_step": self._global_step_tensor}
-        if self._request_summary:
-            summary_op = self._get_summary_op()
-            if summary_op is not None:
-                requests["summary"] = summary_op
+        if self._request_summary and (summary_op := self._get_summary_op()) is not None:
+            requests["summary"] = summary_op
         return SessionRunArgs(requests)
 
     def after_run(self, run_context: SessionRunContext, run_values: SessionRunValues) -> None:
@@ -73,15 +68,12 @@ class SummarySaverHook(SessionRunHook):
         step = run_values.results["global_step"] + 1
         if self._request_summary:
             step = run_context.session.run(self._global_step_tensor)
-            self._write(step, run_values.results.get("summary", []))
+            if self._next_step is None:
+                self._summary_writer.add_session_log(tf.SessionLog(status=tf.SessionLog.START), step)
+            self._timer.update_last_triggered_step(step)
+            for summary in run_values.results.get("summary", []):
+                self._summary_writer.add_summary(summary, step)
         self._next_step = step + 1
-
-    def _write(self, step: Any, summaries: list[bytes]) -> None:
-        if self._next_step is None:
-            self._summary_writer.add_session_log(tf.SessionLog(status=tf.SessionLog.START), step)
-        self._timer.update_last_triggered_step(step)
-        for summary in summaries:
-            self._summary_writer.add_summary(summary, step)
 
     def end(self, session: tf.Session | None = None) -> None:
         """Flush the writer; what hooks behind this one write at the end may come after that.
@@ -93,9 +85,5 @@ class SummarySaverHook(SessionRunHook):
 
     def _get_summary_op(self) -> list[Any] | None:
         """Return the summaries as a list, None if there are none."""
-        summary_op = self._summary_op
-        if summary_op is None:
-            summary_op = self._scaffold.summary_op
-        if summary_op is None or isinstance(summary_op, list):
-            return summary_op
-        return [summary_op]
+        summary_op = self._scaffold.summary_op if self._summary_op is None else self._summary_op
+        return summary_op if summary_op is None or isinstance(summary_op, list) else [summary_op]
