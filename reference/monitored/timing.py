@@ -11,13 +11,11 @@ from collections.abc import Callable
 from typing import Any
 
 
-def is_due(
-    step: Any, now: float, last_step: Any, last_time: Any, every_secs: float | None, every_steps: float | None
-) -> bool:
+def is_due(step: Any, now: float, last_step: Any, last_time: Any, secs: float | None, steps: float | None) -> bool:
     """Whether to act at `step` and `now`, having acted at `last_step` and `last_time`.
 
-    True if there was no last time, False at the same step again, else whether the period (either
-    of the two; its end included) is over. A step that went back is not due by steps.
+    True if there was no last time, False at the same step again, else whether the period of `secs`
+    or of `steps` is over, its end included. A step that went back is not due by steps.
 
     Rules: MTS-TMR-02.
     """
@@ -25,8 +23,8 @@ def is_due(
         return True
     if step == last_step:
         return False
-    by_secs = every_secs is not None and now >= last_time + every_secs
-    return bool(by_secs or (every_steps is not None and step >= last_step + every_steps))
+    by_secs = secs is not None and now >= last_time + secs
+    return bool(by_secs or (steps is not None and step >= last_step + steps))
 
 
 class SecondOrStepTimer:

@@ -34,15 +34,13 @@ class GlobalStepWaiterHook(SessionRunHook):
 
         Rules: MTS-GSW-01.
         """
-        if not self._worker_is_started and self._wait_until_step > 0:
-            self._wait(run_context.session)
+        target, logged_step = self._wait_until_step, 0
+        if not self._worker_is_started and target > 0:
+            text = "Waiting for global step %d before starting training."
+            tf.logging.info(text, target)
+            while (step := run_context.session.run(self._global_step_tensor)) < target:
+                if step - logged_step > 1000:
+                    tf.logging.info(f"{text} Current step is %d.", target, step)
+                    logged_step = step
+                time.sleep(0.5)
         self._worker_is_started = True
-
-    def _wait(self, session: tf.Session) -> None:
-        text, target, logged_step = "Waiting for global step %d before starting training.", self._wait_until_step, 0
-        tf.logging.info(text, target)
-        while (step := session.run(self._global_step_tensor)) < target:
-            if step - logged_step > 1000:
-                tf.logging.info(f"{text} Current step is %d.", target, step)
-                logged_step = step
-            time.sleep(0.5)
