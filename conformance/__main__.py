@@ -12,6 +12,8 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
 os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")
 
+from conformance import mutants
+
 
 def main() -> int:
     """Parse the command line and run the command."""
@@ -22,7 +24,10 @@ def main() -> int:
     replay.add_argument("--oracle")
     replay.add_argument("--subject")
     replay.add_argument("--trace", action="store_true", help="print the oracle's whole trace")
-    return _replay(parser.parse_args())
+    mutated = commands.add_parser("mutants", help="plant faults and see whether they are noticed")
+    mutants.add_arguments(mutated)
+    arguments = parser.parse_args()
+    return mutants.main(arguments) if arguments.command == "mutants" else _replay(arguments)
 
 
 def _replay(arguments: argparse.Namespace) -> int:

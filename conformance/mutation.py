@@ -7,8 +7,9 @@ This module only reads and makes source text; it runs nothing.
 
 import ast
 import os
+import re
 from collections import Counter
-from typing import Any, Iterator, NamedTuple
+from typing import Any, NamedTuple
 
 _NEGATED = {
     ast.Lt: ast.GtE, ast.GtE: ast.Lt, ast.Gt: ast.LtE, ast.LtE: ast.Gt, ast.Eq: ast.NotEq,
@@ -73,14 +74,19 @@ def mutants_of(module: str, source: str) -> list[Mutant]:
 def replace_text(source: str, old: str, new: str, label: str) -> tuple[str, int, int]:
     """Replace the one occurrence of `old`; return the text and the first and last line replaced.
 
-    ValueError if `old` does not occur exactly once: a fault must not silently miss its place.
+    Any run of white space in `old` stands for any other, so that formatting does not matter, and
+    further lines of `new` are indented like the line where the occurrence begins. ValueError if
+    `old` does not occur exactly once: a fault must not silently miss its place.
     """
-    count = source.count(old)
-    if count != 1:
-        raise ValueError(f"{label}: its text occurs {count} times, not once: {old!r}")
-    start = source.index(old)
+    pattern = r"\s+".join(re.escape(word) for word in old.split())
+    found = list(re.finditer(pattern, source))
+    if len(found) != 1:
+        raise ValueError(f"{label}: its text occurs {len(found)} times, not once: {old!r}")
+    start, end = found[0].span()
+    line = source[source.rfind("\n", 0, start) + 1 :]
+    indented = new.replace("\n", "\n" + line[: len(line) - len(line.lstrip())])
     first = source.count("\n", 0, start) + 1
-    return source.replace(old, new), first, first + old.rstrip("\n").count("\n")
+    return source[:start] + indented + source[end:], first, first + source.count("\n", start, end)
 
 
 def lines_that_tell(source: str, first: int, last: int) -> tuple[set[int], bool]:
@@ -129,9 +135,7 @@ class _Finder(ast.NodeVisitor):
             return
         first, last = self._extent(line)
         where = ".".join(self._where)
-        self.found.append(
-            Mutant("", self._module, operator, line, where, before, after, start, end, first, last)
-        )
+        self.found.append(Mutant("", self._module, operator, line, where, before, after, start, end, first, last))
 
     def _extent(self, line: int) -> tuple[int, int]:
         """Return the lines of the simple statement, or of the compound statement's header."""
@@ -161,7 +165,7 @@ class _Finder(ast.NodeVisitor):
             self.visit(child)
         self._where.pop()
 
-    visit_ClassDef = visit_FunctionDef = visit_AsyncFunctionDef = _visit_definition
+    visit_ClassDef = visit_FunctionDef = visit_AsyncFunctionDef = _visit_definition  # noqa: N815
 
     def visit_Assign(self, node: ast.Assign) -> None:
         if ast.unparse(node.targets[0]) == "__all__":
@@ -238,7 +242,7 @@ class _Finder(ast.NodeVisitor):
         self._note_condition(node.test)
         self.generic_visit(node)
 
-    visit_IfExp = visit_If
+    visit_IfExp = visit_If  # noqa: N815
 
     def visit_While(self, node: ast.While) -> None:
         if not isinstance(node.test, (ast.Compare, ast.Constant)):

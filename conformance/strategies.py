@@ -28,8 +28,8 @@ def actions(draw: st.DrawFn) -> p.Action:
     """One thing a hook does, once."""
     stage = draw(st.sampled_from(p.STAGES))
     call = 1 if stage == "begin" else draw(st.integers(1, 3))
-    do = draw(st.sampled_from(("raise", "raise", "request_stop", "coordinator_error")))
-    error = None if do == "request_stop" else draw(st.sampled_from(p.ERRORS))
+    do = draw(st.sampled_from(("raise", "raise", *p.ACTIONS)))
+    error = draw(st.sampled_from(p.ERRORS)) if do in ("raise", "coordinator_error") else None
     return p.Action(stage, call, do, error)
 
 

@@ -392,6 +392,26 @@ def test_a_hook_runs_the_session(train, record, kind):
 
 
 @KINDS
+@conforms("MTS-RUN-13", "MTS-RUN-01", "MTS-RUN-10")
+def test_an_inner_run_stops_the_session(train, record, kind):
+    constant = tf.constant(1.0)
+    depth = []
+
+    def again(context):
+        depth.append(1)
+        if len(depth) == 1:
+            record("inner", session.run(constant))
+        else:
+            context.request_stop()
+
+    session = record.session([record.hook("A", before_run=again)], kind)
+    record("outer", session.run(constant))
+    record("should_stop", session.should_stop())
+    record.outcome("run", session.run, constant)
+    session.close()
+
+
+@KINDS
 @pytest.mark.parametrize("stage", ("before_run", "after_run"))
 @conforms("MTS-CLOSE-05", "MTS-CLOSE-03")
 def test_a_hook_closes_the_session(train, record, kind, stage):
