@@ -11,7 +11,7 @@ from typing import Any
 
 import tensorflow.compat.v1 as tf
 from google.protobuf import descriptor_pool, message_factory
-from tensorflow.compat.v2.train import Checkpoint
+from tensorflow.compat.v2.train import Checkpoint as Checkpoint  # noqa: PLC0414 - used from here
 
 _SESSION_RUN = tf.Session.run
 
@@ -27,25 +27,20 @@ def chrome_trace(step_stats: Any, show_dataflow: bool, show_memory: bool) -> str
     if not FORCE_FALLBACK:
         try:
             from tensorflow.python.client import timeline  # noqa: PLC0415 - feature test
+
+            return str(timeline.Timeline(step_stats).generate_chrome_trace_format(show_dataflow, show_memory))
         except ImportError:
             pass
-        else:
-            trace = timeline.Timeline(step_stats)
-            return str(trace.generate_chrome_trace_format(show_dataflow, show_memory))
     events: list[dict[str, Any]] = []
     for pid, device in enumerate(step_stats.dev_stats):
-        about: dict[str, Any] = {"pid": pid, "args": {"name": device.device}}
-        events.append({"ph": "M", "name": "process_name", **about})
+        events.append({"ph": "M", "name": "process_name", "pid": pid, "args": {"name": device.device}})
         for node in device.node_stats:
-            event = {"ph": "X", "cat": "Op", "name": node.node_name, "pid": pid}
-            event |= {"tid": node.thread_id, "ts": node.all_start_micros}
-            events.append({**event, "dur": node.all_end_rel_micros})
+            times = {"ts": node.all_start_micros, "dur": node.all_end_rel_micros}
+            events.append({"ph": "X", "cat": "Op", "name": node.node_name, "pid": pid, "tid": node.thread_id, **times})
     return json.dumps({"traceEvents": events})
 
 
-def compiled_run(
-    session: tf.Session, tensors: list[str], targets: list[str], feeds: list[str]
-) -> Callable[..., list[Any]]:
+def compiled_run(session: Any, tensors: list[str], targets: list[str], feeds: list[str]) -> Callable[..., list[Any]]:
     """Return a function from the values of `feeds` to those of `tensors`, which also runs `targets`.
 
     Errors are those of `session.run`. The public `make_callable` words errors otherwise, takes
@@ -67,23 +62,13 @@ def initialize_strategy_system() -> None:
         start()
 
 
-def is_checkpoint_object(saver: Any) -> bool:
-    """Whether `saver` is an object-based `tf.train.Checkpoint`. Rule: MTS-SCF-10."""
-    return isinstance(saver, Checkpoint)
-
-
 def is_local_session(sess: Any) -> bool:
     """Whether `sess` is an open `tf.Session` of this process whose `run` nobody has replaced.
 
     Nothing public tells whether a session is open; without the private attribute none counts.
     """
-    return (
-        getattr(type(sess), "run", None) is _SESSION_RUN
-        and getattr(sess, "_closed", True) is False
-        and "run" not in vars(sess)
-        and not sess.sess_str
-        and not FORCE_FALLBACK
-    )
+    as_made = getattr(type(sess), "run", None) is _SESSION_RUN and "run" not in vars(sess)
+    return as_made and getattr(sess, "_closed", True) is False and not sess.sess_str and not FORCE_FALLBACK
 
 
 def is_session(sess: Any) -> bool:

@@ -8,7 +8,6 @@ What happens inside `run` is `session_layers.py`; how a `tf.Session` comes to be
 import functools
 import inspect
 from collections.abc import Callable
-from types import TracebackType
 from typing import Any
 
 import tensorflow.compat.v1 as tf
@@ -17,7 +16,7 @@ from monitored import _tensorflow, errors, session_layers
 from monitored.coordinator import Coordinator
 from monitored.queue_runners import start_queue_runners
 from monitored.scaffold import Scaffold
-from monitored.session_creator import ChiefSessionCreator, SessionCreator
+from monitored.session_creator import ChiefSessionCreator
 from monitored.session_run_hook import SessionRunHook
 
 
@@ -45,9 +44,8 @@ class _MonitoredSession:
         self._hooks = hooks or []
         for hook in self._hooks:
             hook.begin()
-        self._coordinated_creator = _CoordinatedSessionCreator(
-            session_creator or ChiefSessionCreator(), self._hooks, stop_grace_period_secs
-        )
+        creator = session_creator or ChiefSessionCreator()
+        self._coordinated_creator = _CoordinatedSessionCreator(creator, self._hooks, stop_grace_period_secs)
         if should_recover:
             self._sess: Any = session_layers.RecoveringSession(self._coordinated_creator)
         else:
@@ -103,12 +101,7 @@ class _MonitoredSession:
     def __enter__(self) -> Any:
         return self
 
-    def __exit__(
-        self,
-        exception_type: type[BaseException] | None,
-        exception_value: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> bool:
+    def __exit__(self, exception_type: Any, exception_value: Any, traceback: Any) -> bool:
         if exception_type in errors.END_OF_INPUT_ERRORS:
             exception_type = None
         self._close_internal(exception_type)
@@ -127,7 +120,7 @@ class _MonitoredSession:
                 self._sess.close()
             finally:
                 self._sess = None
-                self._coordinated_creator.forget()
+                self._coordinated_creator.tf_sess = self._coordinated_creator.coord = None
                 if not self._graph_was_finalized:
                     _tensorflow.unfinalize(tf.get_default_graph())
 
@@ -192,9 +185,7 @@ class _CoordinatedSessionCreator:
     Rules: MTS-LIFE-01, MTS-LIFE-02, MTS-QR-01, MTS-EXC-09.
     """
 
-    def __init__(
-        self, session_creator: SessionCreator, hooks: list[SessionRunHook], stop_grace_period_secs: float
-    ) -> None:
+    def __init__(self, session_creator: Any, hooks: list[SessionRunHook], stop_grace_period_secs: float) -> None:
         self._session_creator = session_creator
         self._hooks = hooks
         self._stop_grace_period_secs = stop_grace_period_secs
@@ -212,11 +203,6 @@ class _CoordinatedSessionCreator:
         return session_layers.CoordinatedSession(
             session_layers.HookedSession(self.tf_sess, self._hooks), self.coord, self._stop_grace_period_secs
         )
-
-    def forget(self) -> None:
-        """Drop the session and its coordinator."""
-        self.tf_sess = None
-        self.coord = None
 
 
 def _visible_arguments(function: Callable[..., Any]) -> tuple[str, ...]:

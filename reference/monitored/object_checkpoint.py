@@ -44,9 +44,8 @@ def keys_by_variable_name(prefix: str) -> dict[str, str]:
     Raises NotFoundError for a name-based checkpoint.
     """
     with tf.Graph().as_default():
-        (stored,) = tf.raw_ops.RestoreV2(
-            prefix=prefix, tensor_names=[_OBJECT_GRAPH], shape_and_slices=[""], dtypes=[tf.string]
-        )
+        wanted = {"tensor_names": [_OBJECT_GRAPH], "shape_and_slices": [""], "dtypes": [tf.string]}
+        (stored,) = tf.raw_ops.RestoreV2(prefix=prefix, **wanted)
         # This file is read here, whatever devices and master the user's session has.
         with tf.Session(config=tf.ConfigProto(device_count={"GPU": 0})) as session:
             serialized = session.run(stored)

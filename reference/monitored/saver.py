@@ -147,9 +147,11 @@ class Saver:
         if write_meta_graph:
             with sess.graph.as_default():
                 meta_file = checkpoint_state.meta_graph_filename(target, meta_graph_suffix)
-                self.export_meta_graph(
-                    meta_file, strip_default_attrs=strip_default_attrs, save_debug_info=save_debug_info
-                )
+                details: dict[str, Any] = {
+                    "strip_default_attrs": strip_default_attrs,
+                    "save_debug_info": save_debug_info,
+                }
+                self.export_meta_graph(meta_file, **details)
         return written
 
     def restore(self, sess: Any, save_path: str) -> None:

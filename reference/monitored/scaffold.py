@@ -81,7 +81,7 @@ class Scaffold:
                 setattr(self, "_" + part, Scaffold.get_or_default(part, key, make))
         if self._saver is None:
             self._saver = saver_or_default()
-        if _tensorflow.is_checkpoint_object(self._saver):
+        if isinstance(self._saver, _tensorflow.Checkpoint):
             self._saver = saver_for_checkpoint_object(self._saver)
         else:
             self._saver.build()

@@ -13,7 +13,7 @@ makes and ends the stack is `monitored_session.py`; what a step is, `step.py`.
 
 import contextlib
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any
 
 import tensorflow.compat.v1 as tf
 
@@ -107,23 +107,17 @@ class SessionLayer:
         return step_fn(StepContext(raw_session, run_with_hooks or self.run))
 
 
-class CreatesSession(Protocol):
-    """Makes the session to wrap, again after each preemption."""
-
-    def create_session(self) -> Any:
-        """Return a new session."""
-
-
 class RecoveringSession(SessionLayer):
     """Makes a new session whenever the present one is preempted, without limit or delay.
 
+    `sess_creator` has `create_session()`, which returns the session to wrap.
     The first session is made by the constructor. Preemption while one is made is tried again too;
     what the failed try had opened stays open.
 
     Rules: MTS-LIFE-05, MTS-EXC-04, MTS-EXC-11, MTS-EXC-12, MTS-EXC-13.
     """
 
-    def __init__(self, sess_creator: CreatesSession) -> None:
+    def __init__(self, sess_creator: Any) -> None:
         self._sess_creator = sess_creator
         super().__init__(self._create_session())
 
@@ -156,9 +150,8 @@ class RecoveringSession(SessionLayer):
 
     def run(self, fetches: Any, feed_dict: Any = None, options: Any = None, run_metadata: Any = None) -> Any:
         """Run a step; after a preemption run it again, whole, in a new session."""
-        return self._until_not_preempted(
-            lambda sess: sess.run(fetches, feed_dict=feed_dict, options=options, run_metadata=run_metadata)
-        )
+        request = {"feed_dict": feed_dict, "options": options, "run_metadata": run_metadata}
+        return self._until_not_preempted(lambda sess: sess.run(fetches, **request))
 
     def run_step_fn(self, step_fn: StepFn, raw_session: tf.Session, run_with_hooks: RunFn | None) -> Any:
         """Call `step_fn`; after a preemption call it again from its start.

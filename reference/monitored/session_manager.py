@@ -76,9 +76,8 @@ class SessionManager:
         Rules: MTS-SES-01 to MTS-SES-07, MTS-SES-11, MTS-SES-13.
         """
         wait_secs = max_wait_secs if wait_for_checkpoint else 0
-        session, restored = self._open_and_restore(
-            master, config, saver, checkpoint_dir, checkpoint_filename_with_path, wait_secs
-        )
+        source = (saver, checkpoint_dir, checkpoint_filename_with_path, wait_secs)
+        session, restored = self._open_and_restore(master, config, *source)
         if not restored:
             if init_op is None and not init_fn and self._local_init_op is None:
                 raise RuntimeError("Model is not initialized and no init_op or init_fn or local_init_op was given")
@@ -112,20 +111,19 @@ class SessionManager:
         Rule: MTS-SES-12.
         """
         wait_secs = max_wait_secs if wait_for_checkpoint else 0
-        session, restored = self._open_and_restore(
-            master, config, saver, checkpoint_dir, checkpoint_filename_with_path, wait_secs
-        )
+        source = (saver, checkpoint_dir, checkpoint_filename_with_path, wait_secs)
+        session, restored = self._open_and_restore(master, config, *source)
         ready, reason = self._try_run_local_init_op(session)
         if not restored:
             return session, False
-        source = checkpoint_dir or checkpoint_filename_with_path
+        place = checkpoint_dir or checkpoint_filename_with_path
         purpose = "ready" if ready else "ready for local init"
         if ready:
             ready, reason = self._model_ready(session)
         if ready:
-            tf.logging.info("Restored model from %s", source)
+            tf.logging.info("Restored model from %s", place)
         else:
-            tf.logging.info("Restoring model from %s did not make model %s: %s", source, purpose, reason)
+            tf.logging.info("Restoring model from %s did not make model %s: %s", place, purpose, reason)
         return session, ready
 
     def wait_for_session(
@@ -153,18 +151,14 @@ class SessionManager:
             with contextlib.suppress(Exception):  # a new one is opened in any case
                 session.close()
             if max(0, max_wait_secs - (time.time() - start)) < self._recovery_wait_secs:
-                raise tf.errors.DeadlineExceededError(
-                    None, None, f"Session was not ready after waiting {int(max_wait_secs)} secs."
-                )
-            tf.logging.info(
-                "Waiting for model to be ready.  Ready_for_local_init_op:  %s, ready: %s",
-                not_ready_for_local_init,
-                not_ready,
-            )
+                text = f"Session was not ready after waiting {int(max_wait_secs)} secs."
+                raise tf.errors.DeadlineExceededError(None, None, text)
+            text = "Waiting for model to be ready.  Ready_for_local_init_op:  %s, ready: %s"
+            tf.logging.info(text, not_ready_for_local_init, not_ready)
             time.sleep(self._recovery_wait_secs)
 
     def _open_and_restore(
-        self, master: str, config: Any, saver: Any, checkpoint_dir: str | None, filename: str | None, wait_secs: float
+        self, master: str, config: Any, saver: Any, checkpoint_dir: Any, filename: Any, wait_secs: float
     ) -> tuple[tf.Session, bool]:
         """Open a session and restore the given file, or what the directory's state file names.
 

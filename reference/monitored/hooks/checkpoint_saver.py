@@ -5,12 +5,14 @@ How a checkpoint is written, and which old ones are deleted, is the saver's busi
 Source: tensorflow/python/training/basic_session_run_hooks.py
 """
 
+import functools
 import os
 from collections.abc import Sequence
 from typing import Any
 
 import tensorflow.compat.v1 as tf
 
+from monitored.compiled_step import TensorReader
 from monitored.global_step import global_step_read_for
 from monitored.session_run_hook import SessionRunArgs, SessionRunContext, SessionRunHook, SessionRunValues
 from monitored.timing import SecondOrStepTimer, due_step
@@ -68,6 +70,7 @@ class CheckpointSaverHook(SessionRunHook):
         # More than one run takes: the real global step is looked at after every run.
         self._steps_per_run = 1000000
         self._save_graph_def = save_graph_def
+        self._reader = TensorReader()
 
     def _set_steps_per_run(self, steps_per_run: int) -> None:
         self._steps_per_run = steps_per_run
@@ -120,8 +123,9 @@ class CheckpointSaverHook(SessionRunHook):
 
         Rules: MTS-CKH-02, MTS-CKH-04, MTS-CKH-05.
         """
-        stale_step, session = run_values.results, run_context.session
-        step = due_step(self._timer, stale_step, self._steps_per_run, lambda: session.run(self._global_step_tensor))
+        session = run_context.session
+        read_step = functools.partial(self._reader.read, session, self._global_step_tensor)
+        step = due_step(self._timer, run_values.results, self._steps_per_run, read_step)
         if step is not None:
             self._timer.update_last_triggered_step(step)
             if self._save(session, step):
