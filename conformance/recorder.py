@@ -162,7 +162,8 @@ class _RecordingHook:
         return self._do("begin", {"finalised": tf.get_default_graph().finalized})
 
     def after_create_session(self, session: Any, coord: Any) -> Any:
-        self.record.coordinators.append(coord)
+        if coord is not None:  # a hook before this one may have closed the session
+            self.record.coordinators.append(coord)
         seen = {
             "session": self.record.number("tf session", session),
             "coord": self.record.number("coordinator", coord),

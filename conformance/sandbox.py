@@ -204,6 +204,7 @@ def _thread_names(before: Any) -> List[str]:
 
 
 def _end_everything(record: Recorder, sessions: List[Any], threads_before: Any) -> None:
+    count = len(record.events), len(record.thread_events)
     for release in record.releases:
         release()
     for coordinator in record.coordinators:
@@ -211,8 +212,6 @@ def _end_everything(record: Recorder, sessions: List[Any], threads_before: Any) 
             coordinator.request_stop()
         except BaseException as error:  # the exception a scenario parked there
             del error
-    _real_sleep(0.0)
-    count = len(record.events), len(record.thread_events)
     for session in sessions:
         session.close()
     deadline = _real_monotonic() + _CLEAN_UP_SECS
