@@ -350,27 +350,23 @@ def _count_programs() -> list[int]:
     return counter
 
 
-_session_init: Any = None
-
-
 @contextlib.contextmanager
 def _no_sessions() -> Iterator[None]:
     """Refuse to make a session in this process until a child allows it."""
-    global _session_init
     import tensorflow.compat.v1 as tf
 
     def refuse(*_: Any, **__: Any) -> None:
         raise RuntimeError("the parent of forked children must not make a session")
 
-    _session_init = tf.Session.__init__
-    tf.Session.__init__ = refuse
+    tf.Session.__new__ = refuse
     try:
         yield
     finally:
-        tf.Session.__init__ = _session_init
+        _allow_sessions()
 
 
 def _allow_sessions() -> None:
     import tensorflow.compat.v1 as tf
 
-    tf.Session.__init__ = _session_init
+    # Deleting it instead would leave a class that takes no arguments.
+    tf.Session.__new__ = lambda cls, *_, **__: object.__new__(cls)

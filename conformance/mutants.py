@@ -26,7 +26,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from conformance import mutation
-from conformance.faults import FAULTS, Fault
+from conformance.faults import FILE, Fault, load
 from conformance.fork_server import ForkServer, Measured, Outcome, Trial
 from conformance.rules import GROUPS, group_of
 
@@ -199,6 +199,13 @@ class Campaign:
                     chooser.noticed(change, outcome.test)
                 survivors = sum(result["verdict"] == "survived" for result in self.results)
                 progress.update(task, advance=1, note=f"{survivors} survive")
+                # A bar that nobody watches shows nothing until the end.
+                if not self._console.is_terminal and (outcome.verdict == "survived" or not len(self.results) % 50):
+                    seconds = time.monotonic() - self._started
+                    print(
+                        f"{len(self.results)}/{len(changes)} {seconds:.0f} s: {change.name} {outcome.verdict}",
+                        flush=True,
+                    )
 
             server.run(trials, self._arguments.jobs, report)
         self.skipped = len(changes) - len(self.results)
@@ -207,7 +214,7 @@ class Campaign:
         arguments = self._arguments
         changes = []
         if arguments.planted:
-            changes += [planted(fault, sources) for fault in FAULTS]
+            changes += [planted(fault, sources) for fault in load(arguments.faults)]
         if arguments.automatic:
             found = [mutant for module in sources for mutant in mutation.mutants_of(module, sources[module])]
             if arguments.sample is not None and arguments.sample < len(found):
@@ -322,6 +329,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--sample", type=int, metavar="N", help="N automatic mutants (default: all)")
     parser.add_argument("--seed", type=int, default=0, help="of the sample and of generated programs")
     parser.add_argument("--only", metavar="REGEX", help="changes whose name matches")
+    parser.add_argument("--faults", metavar="FILE", default=FILE, help="the planted faults")
     parser.add_argument("--tests", nargs="+", metavar="PATH", default=[FOLDER], help="tests to run")
     parser.add_argument("--jobs", type=int, default=2, help="processes at a time")
     parser.add_argument("--minutes", type=float, help="start no further change after that long")
@@ -340,11 +348,12 @@ def main(arguments: argparse.Namespace) -> int:
     console = Console()
     campaign = Campaign(arguments, next(iter(spec.submodule_search_locations)), console)
     started = time.monotonic()
-    # Nothing runs in the parent, so nothing of it can be caught at a bad moment.
+    # What Python warns of is threads that a fork interrupts; the parent's are idle.
     warnings.filterwarnings("ignore", message=".*fork.*", category=DeprecationWarning)
-    os.environ.setdefault("MONITORED_STEP", "")
     with ForkServer(PACKAGE, next(iter(spec.submodule_search_locations)), campaign.work) as server:
         options = ["-qq", "--no-header", "--no-summary", "-s", "-p", "no:cacheprovider", "-p", "no:randomly"]
+        # That module runs this command.
+        options.append(f"--ignore={os.path.join(FOLDER, 'test_proof_of_power.py')}")
         options += ["--continue-on-collection-errors", f"--hypothesis-seed={arguments.seed}"]
         pytest.main([*arguments.tests, *options], plugins=[server])
         if server.failure is not None:

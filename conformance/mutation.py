@@ -282,8 +282,10 @@ class _Finder(ast.NodeVisitor):
 
     def visit_BinOp(self, node: ast.BinOp) -> None:
         other = _ARITHMETIC.get(type(node.op))
-        texts = (isinstance(side, (ast.JoinedStr, ast.Constant)) for side in (node.left, node.right))
-        strings = any(texts) and any(isinstance(getattr(s, "value", ""), str) for s in (node.left, node.right))
+        strings = any(
+            isinstance(side, ast.JoinedStr) or (isinstance(side, ast.Constant) and isinstance(side.value, str))
+            for side in (node.left, node.right)
+        )
         if other is not None and not strings:
             self._note("arithmetic", node, f"({ast.unparse(ast.BinOp(node.left, other(), node.right))})")
         self.generic_visit(node)
