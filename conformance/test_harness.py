@@ -133,7 +133,7 @@ def test_a_sandbox_leaves_nothing(harness):
         record.global_step()
         session = record.session([record.hook("A")])  # never closed
         record("run", session.run(tf.train.get_global_step()))
-        time.sleep(3600)
+        time.sleep(3600)  # on the virtual clock
 
     started = time.monotonic()
     run_in_sandbox(harness.oracle.namespace, scenario)
