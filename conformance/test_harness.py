@@ -238,7 +238,11 @@ def test_replay_from_the_command_line(tmp_path, harness):
     command = [sys.executable, "-m", "conformance", "replay", str(path)]
     sides = ["--oracle", harness.oracle.name, "--subject", harness.subject.name]
     root = os.path.dirname(FOLDER)
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([os.path.join(root, "reference"), root])}
+    environment = {
+        **os.environ,
+        "CONFORMANCE_SHOW": "",
+        "PYTHONPATH": os.pathsep.join([os.path.join(root, "reference"), root]),
+    }
     done = subprocess.run(
         command + sides, cwd=root, env=environment, capture_output=True, text=True, check=False, timeout=120
     )
