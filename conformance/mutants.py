@@ -122,7 +122,8 @@ class Chooser:
         function = _function(self.names[test])
         proves = bool(set(change.rules) & self._rules[function])
         meets = not self._lines or self._meets(test, change)
-        kills = self._kills[change.module][function] if self._turn[test] < 2 else 0
+        promising = self._turn[test] < 2 and self._seconds.get(test, 0.0) < 1.0
+        kills = self._kills[change.module][function] if promising else 0
         # One of each test function before a second of any: parametrisations see much the same.
         return not proves, not meets, -kills, self._turn[test], self._seconds.get(test, 0.0), test
 
