@@ -48,9 +48,7 @@ GRAPHS = {
     "collected, a tensor": lambda: item(lambda: tf.constant(5) * 2),
     "collected, text": lambda: item(lambda: "x"),
     "collected, an operation": lambda: item(lambda: tf.no_op("x")),
-    "collected, a reference variable": lambda: item(
-        lambda: tf.Variable(6, use_resource=False, dtype=tf.int32)
-    ),
+    "collected, a reference variable": lambda: item(lambda: tf.Variable(6, use_resource=False, dtype=tf.int32)),
 }
 CALLS = {
     "get": lambda module, read: module.get_global_step(),

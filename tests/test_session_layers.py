@@ -58,13 +58,7 @@ def outcome_of(call: Callable[[], Any]) -> Any:
         return ("value", call())
     except BaseException as error:
         context = error.__context__
-        return (
-            type(error),
-            str(error),
-            type(context),
-            error.__suppress_context__,
-            type(error.__cause__),
-        )
+        return (type(error), str(error), type(context), error.__suppress_context__, type(error.__cause__))
 
 
 class Sides:
@@ -195,9 +189,7 @@ def test_hooked_alone(stop_in: str | None) -> None:
 
     def scenario(_: Any, __: Any, hooked: Any, ___: Any) -> list[Any]:
         log: list[Any] = []
-        layer = hooked(
-            ScriptedSession(log, []), [Recorder("a", ["x"], log), Recorder("b", None, log)]
-        )
+        layer = hooked(ScriptedSession(log, []), [Recorder("a", ["x"], log), Recorder("b", None, log)])
         for _ in range(2):
             log.append(outcome_of(lambda: layer.run("f", feed_dict={"k": 1})))
         log.append(layer.should_stop())

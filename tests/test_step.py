@@ -35,9 +35,7 @@ def run_options(draw: Any) -> tf.RunOptions:
 
 
 @given(options=run_options(), requests=st.lists(run_options(), max_size=3))
-def test_options_merge_as_in_tensorflow(
-    options: tf.RunOptions, requests: list[tf.RunOptions]
-) -> None:
+def test_options_merge_as_in_tensorflow(options: tf.RunOptions, requests: list[tf.RunOptions]) -> None:
     """MTS-RUN-07, bit for bit, presence of fields included."""
     theirs = tf.RunOptions()
     theirs.CopyFrom(options)
@@ -45,9 +43,7 @@ def test_options_merge_as_in_tensorflow(
     for request in requests:
         step.merge_run_options(options, request)
         layer._merge_run_options(theirs, request)
-    assert options.SerializeToString(deterministic=True) == theirs.SerializeToString(
-        deterministic=True
-    )
+    assert options.SerializeToString(deterministic=True) == theirs.SerializeToString(deterministic=True)
 
 
 class Feeder:
