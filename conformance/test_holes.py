@@ -1,5 +1,6 @@
 """Scenarios that a wrong implementation was needed to think of: each closes a hole that a mutant found."""
 
+import os
 import threading
 
 import numpy as np
@@ -74,3 +75,109 @@ def test_rounds_keep_to_their_times(train, record, lasting):
     looper = train.LooperThread(coordinator, 1.0, lambda: record.clock.advance(lasting))
     looper.run()
     record("waits", waits)
+
+
+@conforms("MTS-CKP-07")
+def test_times_are_seconds(train, record):
+    for name, seconds in (("q-1.index", 1500000000.25), ("v1", 86400.0)):
+        with open(record.path(name), "w") as file:
+            file.write("x")
+        os.utime(record.path(name), (seconds, seconds))
+    record("times", train.get_checkpoint_mtimes([record.path("q-1"), record.path("none"), record.path("v1")]))
+
+
+@pytest.mark.parametrize("lacking", ("ready", "ready for local init", "nothing"))
+@conforms("MTS-SES-12", "MTS-SES-15")
+def test_recovered_but_not_ready(train, record, lacking):
+    weight = tf.Variable(1.0, name="weight")
+    saver = train.Saver([weight])
+    other = tf.Variable(2.0, name="other")
+    nothing = tf.constant([], tf.string)
+    missing = tf.report_uninitialized_variables([other])
+    with tf.Session(config=record.config()) as session:
+        session.run(weight.initializer)
+        saver.save(session, record.path("m"))
+    manager = train.SessionManager(
+        local_init_op=tf.no_op(),
+        ready_op=missing if lacking == "ready" else nothing,
+        ready_for_local_init_op=missing if lacking == "ready for local init" else nothing,
+    )
+    for source in ({"checkpoint_dir": record.path()}, {"checkpoint_filename_with_path": record.path("m")}):
+        session, ready = manager.recover_session("", saver, config=record.config(), **source)
+        record("ready", ready)
+        record("weight", session.run(weight))
+
+
+@conforms("MTS-RUN-02", "MTS-RUN-05")
+def test_feeds_of_any_shape(train, record):
+    placeholders = [
+        tf.placeholder(tf.float32),
+        tf.placeholder(tf.float32, [None, 2]),
+        tf.placeholder(tf.float32, [2, 2]),
+        tf.placeholder(tf.int32, [2]),
+    ]
+    doubled = [placeholder * 2 for placeholder in placeholders]
+    session = record.session([record.hook("A", silent=True)])
+    arrays = (np.ones([2, 2], np.float32), np.ones([3, 2], np.float32), np.float32(4.0), np.ones([2], np.int32))
+    for placeholder, double in zip(placeholders, doubled, strict=True):
+        for array in (*arrays, np.ones([2], np.int64), np.ones([2, 2], np.float64), [[1, 2], [3, 4]]) * 2:
+            record.outcome("run", session.run, double, {placeholder: array})
+    session.close()
+
+
+@pytest.mark.parametrize("environment", (None, "/cpu:0", "/device:CPU:1"))
+@conforms("MTS-SCF-05")
+def test_devices_of_readiness(train, record, environment, monkeypatch):
+    if environment is not None:
+        monkeypatch.setenv("TF_DEVICE_FOR_UNINITIALIZED_VARIABLE_REPORTING", environment)
+    tf.Variable(1.0, name="weight")
+    tf.lookup.StaticHashTable(tf.lookup.KeyValueTensorInitializer(["a"], [1]), 0)
+    with tf.device("/device:CPU:1"):
+        scaffold = train.Scaffold().finalize()
+    for op in (scaffold.ready_op, scaffold.ready_for_local_init_op):
+        record("device", op.device)
+        record("devices", [tensor.device for tensor in op.op.inputs])
+
+
+SAVER_OPS = ("SaveV2", "RestoreV2", "MergeV2Checkpoints", "ShardedFilename", "StringJoin", "AssignVariableOp", "Assign")
+
+
+@pytest.mark.parametrize("sharded", (False, True))
+@conforms("MTS-SCF-06")
+def test_devices_of_saving(train, record, sharded):
+    with tf.device("/job:ps/task:0/device:GPU:0"):
+        tf.get_variable("a", [], use_resource=True)
+    with tf.device("/job:ps/task:1/device:CPU:0"):
+        tf.get_variable("b", [], use_resource=False)
+    before = set(tf.get_default_graph().get_operations())
+    train.Saver(sharded=sharded)
+    made = [op for op in tf.get_default_graph().get_operations() if op not in before and op.type in SAVER_OPS]
+    record("devices", sorted({(op.type, op.device) for op in made}))
+
+
+@conforms("MTS-QR-03")
+def test_a_failing_thread_does_not_close_its_queue(train, record):
+    queue = tf.FIFOQueue(10, [tf.float32], shapes=[[]], name="q")
+    closed = queue.is_closed()
+    bad = tf.check_numerics(tf.log(-1.0 * tf.ones([])), "bad")
+    runner = train.QueueRunner(queue, [queue.enqueue(bad, name="put")])
+    hook, threading.excepthook = threading.excepthook, lambda _: None
+    try:
+        with tf.Session(config=record.config()) as session:
+            for thread in runner.create_threads(session, start=True, daemon=True):
+                thread.join(10)
+            record("closed", session.run(closed))
+    finally:
+        threading.excepthook = hook
+
+
+@pytest.mark.parametrize("sharded", (False, True))
+@conforms("MTS-CKP-02", "MTS-CKP-07")
+def test_old_checkpoints_of_the_old_format(train, record, sharded):
+    tf.Variable(1.0, name="weight")
+    saver = train.Saver(sharded=sharded, write_version=tf.train.SaverDef.V1, max_to_keep=1)
+    with tf.Session(config=record.config()) as session:
+        session.run(tf.global_variables_initializer())
+        for step in (1, 2, 3):
+            record("path", saver.save(session, record.path("m"), global_step=step))
+            record("files", sorted(os.listdir(record.path())))
