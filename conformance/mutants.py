@@ -49,7 +49,7 @@ class Change(NamedTuple):
     description: str
     sources: dict[str, str]
     lines: dict[str, set[int]]
-    everywhere: bool
+    places: set[str]
     mutant: mutation.Mutant | None = None
 
 
@@ -57,25 +57,25 @@ def planted(fault: Fault, sources: dict[str, str]) -> Change:
     """Return the changed copy for a fault; ValueError if the text it replaces is not there."""
     changed: dict[str, str] = {}
     lines: dict[str, set[int]] = defaultdict(set)
-    everywhere = False
+    places = set()
     for module, old, new in fault.edits:
         source = changed.get(module, sources[module])
         changed[module], first, last = mutation.replace_text(source, old, new, fault.name)
         ast.parse(changed[module])
-        telling, at_import = mutation.lines_that_tell(source, first, last)
+        telling, place = mutation.lines_that_tell(source, first, last)
         lines[module] |= telling
-        everywhere |= at_import
+        places.add(place)
     module = fault.edits[0][0]
-    return Change(fault.name, "planted", module, fault.rules, fault.description, changed, dict(lines), everywhere)
+    return Change(fault.name, "planted", module, fault.rules, fault.description, changed, dict(lines), places)
 
 
 def automatic(mutant: mutation.Mutant, source: str) -> Change:
     """Return the changed copy for an automatic mutant."""
-    lines, everywhere = mutation.lines_that_tell(source, mutant.first_line, mutant.last_line)
+    lines, place = mutation.lines_that_tell(source, mutant.first_line, mutant.last_line)
     description = f"{' '.join(mutant.before.split())}  ->  {' '.join(mutant.after.split())}"
     changed = {mutant.module: mutant.apply(source)}
     return Change(
-        mutant.id, "automatic", mutant.module, (), description, changed, {mutant.module: lines}, everywhere, mutant
+        mutant.id, "automatic", mutant.module, (), description, changed, {mutant.module: lines}, {place}, mutant
     )
 
 
@@ -110,8 +110,9 @@ class Chooser:
     def tests_for(self, change: Change) -> list[int]:
         """Return the tests that can notice a change, likeliest and cheapest first."""
         able = [test for test in range(len(self.names)) if test not in self.left_out]
-        if self._lines and not change.everywhere:
-            able = [test for test in able if self._meets(test, change)]
+        if self._lines and "module" not in change.places:
+            looks = "header" in change.places
+            able = [test for test in able if self._meets(test, change) or (looks and not self._lines[test])]
         return sorted(able, key=lambda test: self._rank(test, change))
 
     def _meets(self, test: int, change: Change) -> bool:
@@ -445,10 +446,10 @@ def print_tables(document: dict[str, Any], console: Console) -> None:
 
 
 def _print_modules(document: dict[str, Any], console: Console) -> None:
-    rate = document["kill_rate"]
-    title = f"automatic mutants: {document['killed']} of {document['automatic']} killed, "
-    title += f"{document['equivalent']} equivalent, kill rate {rate if rate is None else format(rate, '.1%')}"
-    table = Table(title=title)
+    rate = "none" if document["kill_rate"] is None else format(document["kill_rate"], ".1%")
+    killed = f"{document['killed']} of {document['automatic']} killed"
+    console.print(f"automatic mutants: {killed}, {document['equivalent']} equivalent, kill rate {rate}")
+    table = Table()
     for column in ("module", "run", "killed", "equivalent", "holes"):
         table.add_column(column, justify="left" if column == "module" else "right")
     rows: dict[str, Counter[str]] = defaultdict(Counter)

@@ -89,26 +89,25 @@ def replace_text(source: str, old: str, new: str, label: str) -> tuple[str, int,
     return source[:start] + indented + source[end:], first, first + source.count("\n", start, end)
 
 
-def lines_that_tell(source: str, first: int, last: int) -> tuple[set[int], bool]:
-    """Return lines without which a change in lines `first` to `last` cannot matter.
+def lines_that_tell(source: str, first: int, last: int) -> tuple[set[int], str]:
+    """Return lines without which a change in lines `first` to `last` cannot matter, and where it is.
 
-    A change inside a function's body needs those lines to run; one in its header, the body. The
-    second value is True for a change outside functions: it is made at import, and any test may
-    notice, though those that run the returned lines are likelier to.
+    In a function's "body" those lines have to run; in its "header" the body has to, or somebody looks
+    at the signature. What is elsewhere in the "module" happens at import, and any test may notice,
+    though those that run the returned lines are likelier to.
     """
     tree = ast.parse(source)
     functions = [node for node in ast.walk(tree) if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef))]
-    innermost = None
+    innermost: Any = None
     for node in functions:
         start = min([node.lineno, *(decorator.lineno for decorator in node.decorator_list)])
         if start <= first and last <= node.end_lineno and (innermost is None or node.lineno >= innermost.lineno):
             innermost = node
     if innermost is None:
-        inside = {n for node in functions for n in range(node.body[0].lineno, node.end_lineno + 1)}
-        return inside, True
+        return {line for node in functions for line in range(node.body[0].lineno, node.end_lineno + 1)}, "module"
     if first >= innermost.body[0].lineno:
-        return set(range(first, last + 1)), False
-    return set(range(innermost.body[0].lineno, innermost.end_lineno + 1)), False
+        return set(range(first, last + 1)), "body"
+    return set(range(innermost.body[0].lineno, innermost.end_lineno + 1)), "header"
 
 
 class _Finder(ast.NodeVisitor):

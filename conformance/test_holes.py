@@ -181,3 +181,29 @@ def test_old_checkpoints_of_the_old_format(train, record, sharded):
         for step in (1, 2, 3):
             record("path", saver.save(session, record.path("m"), global_step=step))
             record("files", sorted(os.listdir(record.path())))
+
+
+@pytest.mark.parametrize("use_resource", (False, True))
+@pytest.mark.parametrize("known", (False, True))
+@conforms("MTS-SES-02")
+def test_reshaped_into_what_is_not_initialised(train, record, known, use_resource):
+    with record.graph():
+        tf.Variable(np.arange(6.0), name="weight")
+        saver = train.Saver()
+        with tf.Session(config=record.config()) as session:
+            session.run(tf.global_variables_initializer())
+            saver.save(session, record.path("m"))
+    with record.graph():
+        initial = tf.placeholder_with_default(np.zeros([2, 3]), [2, 3] if known else None)
+        weight = tf.Variable(initial, name="weight", validate_shape=known, use_resource=use_resource)
+        saver = train.Saver(reshape=True)
+        for initialise in (False, True):
+            with tf.Session(config=record.config()) as session:
+                if initialise:
+                    session.run(weight.initializer)
+                # Which of two ops fails first, and so with which message, is a race.
+                try:
+                    saver.restore(session, record.path("m"))
+                    record("weight", session.run(weight))
+                except tf.errors.FailedPreconditionError:
+                    record("not initialised")

@@ -153,10 +153,9 @@ def test_mutants_are_small_and_have_stable_names(sources):
 
 
 def test_which_lines_tell():
-    # In a body, the lines themselves; in a header, the body; outside functions, any test may tell.
-    assert mutation.lines_that_tell(SAMPLE, 8, 8) == ({8}, False)
-    assert mutation.lines_that_tell(SAMPLE, 6, 6) == (set(range(7, 17)), False)
-    assert mutation.lines_that_tell(SAMPLE, 3, 3) == (set(range(7, 17)), True)
+    assert mutation.lines_that_tell(SAMPLE, 8, 8) == ({8}, "body")
+    assert mutation.lines_that_tell(SAMPLE, 6, 6) == (set(range(7, 17)), "header")
+    assert mutation.lines_that_tell(SAMPLE, 3, 3) == (set(range(7, 17)), "module")
 
 
 def test_verdicts_on_survivors_have_reasons(tmp_path):
