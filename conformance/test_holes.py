@@ -1,6 +1,7 @@
 """Scenarios that a wrong implementation was needed to think of: each closes a hole that a mutant found."""
 
 import os
+import sys
 import threading
 
 import numpy as np
@@ -207,3 +208,46 @@ def test_reshaped_into_what_is_not_initialised(train, record, known, use_resourc
                     record("weight", session.run(weight))
                 except tf.errors.FailedPreconditionError:
                     record("not initialised")
+
+
+@conforms("MTS-QR-07")
+def test_runners_of_the_sessions_graph(train, record):
+    session_graph, default_graph = tf.Graph(), tf.Graph()
+    for graph, name in ((session_graph, "own"), (default_graph, "default")):
+        with graph.as_default():
+            queue = tf.FIFOQueue(2, [tf.float32], shapes=[[]], name=name)
+            train.add_queue_runner(train.QueueRunner(queue, [queue.enqueue(1.0, name="put")]))
+    with tf.Session(graph=session_graph, config=record.config()) as session, default_graph.as_default():
+        threads = train.start_queue_runners(session, train.Coordinator(), start=False)
+        record("threads", [thread.name for thread in threads])
+
+
+@pytest.mark.parametrize("kind", ("MonitoredSession", "SingularMonitoredSession"))
+@conforms("MTS-GRAPH-04")
+def test_layers_name_target_and_graph(train, record, kind):
+    session = record.session([record.hook("A", silent=True)], kind)
+    layer = session._sess
+    while layer is not None:
+        record("layer", [layer.sess_str, layer.graph is tf.get_default_graph()])
+        layer = None if isinstance(layer, tf.Session) else layer._sess
+    session.close()
+
+
+@pytest.mark.parametrize("error", ("ValueError", "KeyboardInterrupt", "NotFoundError", "DataLossError"))
+@conforms("MTS-CKP-02", "MTS-CKP-07")
+def test_deleting_fails(train, record, error, monkeypatch):
+    tf.Variable(1.0, name="weight")
+    saver = train.Saver(max_to_keep=1)
+
+    def fail(*_):
+        raise make_error(error, "cannot delete")
+
+    with tf.Session(config=record.config()) as session:
+        session.run(tf.global_variables_initializer())
+        saver.save(session, record.path("m"), global_step=1)
+        with monkeypatch.context() as patch:
+            patch.setattr(sys.modules["tensorflow.python.lib.io.file_io"]._pywrap_file_io, "DeleteFile", fail)
+            record.outcome("save", saver.save, session, record.path("m"), global_step=2)
+        record("files", sorted(os.listdir(record.path())))
+        record.outcome("save", saver.save, session, record.path("m"), global_step=3)
+        record("files", sorted(os.listdir(record.path())))
