@@ -251,3 +251,32 @@ def test_deleting_fails(train, record, error, monkeypatch):
         record("files", sorted(os.listdir(record.path())))
         record.outcome("save", saver.save, session, record.path("m"), global_step=3)
         record("files", sorted(os.listdir(record.path())))
+
+
+@conforms("MTS-QR-03")
+def test_failing_to_close_is_a_detail(train, record):
+    queue = tf.FIFOQueue(10, [tf.float32], shapes=[[]], name="q")
+    ended = queue.enqueue(float_tensor(lambda: next(iter(()))), name="put")
+    runner = train.QueueRunner(queue, [ended], close_op=tf.check_numerics(tf.log(-1.0), "bad"))
+    with tf.Session(config=record.config()) as session:
+        tf.get_logger().setLevel(1)
+        for thread in runner.create_threads(session, start=True, daemon=True):
+            thread.join(10)
+        tf.get_logger().setLevel("INFO")
+        record("raised", runner.exceptions_raised)
+
+
+@conforms("MTS-CKP-08")
+def test_meta_graph_with_a_partitioned_variable(train, record):
+    with record.graph():
+        with tf.variable_scope("scope", partitioner=tf.fixed_size_partitioner(2)):
+            whole = tf.get_variable("weight", [4], initializer=tf.ones_initializer())
+        tf.add_to_collection("mine", whole)
+        saver = train.Saver()
+        tf.get_default_graph().finalize()
+        with tf.Session(config=record.config()) as session:
+            session.run([variable.initializer for variable in tf.global_variables()])
+            record("path", saver.save(session, record.path("m")))
+    with record.graph():
+        record.outcome("import", lambda: type(tf.train.import_meta_graph(record.path("m.meta"))).__name__)
+        record("mine", [tensor.name for tensor in tf.get_collection("mine")])
