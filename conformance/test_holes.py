@@ -94,7 +94,7 @@ def test_recovered_but_not_ready(train, record, lacking):
     saver = train.Saver([weight])
     other = tf.Variable(2.0, name="other")
     nothing = tf.constant([], tf.string)
-    missing = tf.report_uninitialized_variables([other])
+    missing = nothing if lacking == "nothing" else tf.report_uninitialized_variables([other])
     with tf.Session(config=record.config()) as session:
         session.run(weight.initializer)
         saver.save(session, record.path("m"))
