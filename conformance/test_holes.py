@@ -1,5 +1,6 @@
 """Scenarios that a wrong implementation was needed to think of: each closes a hole that a mutant found."""
 
+import functools
 import os
 import sys
 import threading
@@ -280,3 +281,36 @@ def test_meta_graph_with_a_partitioned_variable(train, record):
     with record.graph():
         record.outcome("import", lambda: type(tf.train.import_meta_graph(record.path("m.meta"))).__name__)
         record("mine", [tensor.name for tensor in tf.get_collection("mine")])
+
+
+@pytest.mark.parametrize("arguments", ({}, {"strip_default_attrs": True}), ids=("plain", "stripped"))
+@conforms("MTS-CKH-07", "MTS-EVT-02")
+def test_shapes_in_written_graphs(train, record, arguments):
+    step = record.global_step()
+    saver = train.Saver()
+
+    def with_shapes(nodes):
+        return sum("_output_shapes" in node.attr for node in nodes) > 0
+
+    if not arguments:
+        with record.session([train.CheckpointSaverHook(record.path("d"), save_steps=1, saver=saver)]) as session:
+            session.run(step)
+        tf.summary.FileWriterCache.clear()
+        with open(record.path("d", "graph.pbtxt")) as file:
+            record("graph.pbtxt", "_output_shapes" in file.read())
+        for name in sorted(os.listdir(record.path("d"))):
+            if "tfevents" in name:
+                for event in tf.train.summary_iterator(record.path("d", name)):
+                    graph = tf.GraphDef.FromString(event.graph_def)
+                    meta = tf.MetaGraphDef.FromString(event.meta_graph_def)
+                    record("event", [with_shapes(graph.node), with_shapes(meta.graph_def.node)])
+    record("meta graph", with_shapes(saver.export_meta_graph(**arguments).graph_def.node))
+
+
+@pytest.mark.parametrize("kind", ("MonitoredSession", "SingularMonitoredSession"))
+@conforms("MTS-SES-01")
+def test_strategy_with_a_system_to_start(train, record, kind, monkeypatch):
+    extended = tf.distribute.get_strategy().extended
+    start = functools.partial(record, "system started")
+    monkeypatch.setattr(extended, "_experimental_initialize_system", start, raising=False)
+    record.session([record.hook("A")], kind).close()
