@@ -314,3 +314,59 @@ def test_strategy_with_a_system_to_start(train, record, kind, monkeypatch):
     start = functools.partial(record, "system started")
     monkeypatch.setattr(extended, "_experimental_initialize_system", start, raising=False)
     record.session([record.hook("A")], kind).close()
+
+
+def partitioned():
+    with tf.variable_scope("scope", partitioner=tf.fixed_size_partitioner(2)):
+        return tf.get_variable("weight", [4], initializer=tf.ones_initializer())
+
+
+def mutable_table():
+    return tf.lookup.experimental.MutableHashTable(tf.string, tf.int64, -1, name="table")
+
+
+VAR_LISTS = {
+    "a partitioned variable": lambda: [partitioned()],
+    "a partitioned variable by name": lambda: {"w": partitioned()},
+    "a constant": lambda: [tf.constant(1.0, name="one")],
+    "a constant by name": lambda: {"c": tf.constant(1.0, name="one")},
+    "a number by name": lambda: {"c": 5.0},
+    "a table": lambda: [mutable_table()],
+    "a table by name": lambda: {"t": mutable_table()},
+    "a name that is none": lambda: {5: tf.Variable(1.0)},
+}
+
+
+@pytest.mark.parametrize("case", VAR_LISTS)
+@conforms("MTS-CKP-01", "MTS-CKP-08")
+def test_what_a_saver_is_given(train, record, case):
+    var_list = VAR_LISTS[case]()
+    # A message may show an operation whole, with a name that TensorFlow chose.
+    try:
+        saver = train.Saver(var_list)
+    except (TypeError, ValueError) as error:
+        record("refused", [type(error).__name__, str(error)])
+        return
+    with tf.Session(config=record.config()) as session:
+        session.run([tf.global_variables_initializer(), tf.tables_initializer()])
+        record.outcome("save", saver.save, session, record.path("m"))
+        record.outcome("restore", saver.restore, session, record.path("m"))
+
+
+@conforms("MTS-CKP-01")
+def test_saver_definitions_of_a_scope(train, record):
+    with tf.name_scope("outer"):
+        tf.Variable(1.0, name="weight")
+        saver = train.Saver(name="inner")
+    for scope in (None, "", "outer", "outer/", "outer/inner", "other"):
+        record("definition", [scope, saver.to_proto(export_scope=scope)])
+
+
+@pytest.mark.parametrize("which", ("ready_op", "ready_for_local_init_op"))
+@conforms("MTS-SES-08")
+def test_readiness_fails_otherwise(train, record, which):
+    iterator = tf.data.make_initializable_iterator(tf.data.Dataset.range(3))
+    arguments = {"local_init_op": tf.no_op(), which: iterator.get_next()}
+    manager = train.SessionManager(**arguments)
+    record.outcome("prepare", manager.prepare_session, "", init_op=tf.no_op(), config=record.config())
+    record("lines", [text.split("\n")[0] for text in record.logs()])
