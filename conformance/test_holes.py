@@ -370,3 +370,20 @@ def test_readiness_fails_otherwise(train, record, which):
     manager = train.SessionManager(**arguments)
     record.outcome("prepare", manager.prepare_session, "", init_op=tf.no_op(), config=record.config())
     record("lines", [text.split("\n")[0] for text in record.logs()])
+
+
+@conforms("MTS-SES-08")
+def test_the_whole_line_when_readiness_fails_otherwise(train, record, monkeypatch):
+    ready = tf.constant([], tf.string, name="READY")
+    manager = train.SessionManager(ready_op=ready)
+    run = tf.Session.run
+
+    def fail(self, fetches, *args, **kwargs):
+        # Raised by the runtime, the text would end with a stack trace.
+        if fetches is ready:
+            raise tf.errors.FailedPreconditionError(None, None, "something else")
+        return run(self, fetches, *args, **kwargs)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(tf.Session, "run", fail)
+        record.outcome("prepare", manager.prepare_session, "", init_op=tf.no_op(), config=record.config())
