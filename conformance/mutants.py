@@ -354,6 +354,8 @@ def main(arguments: argparse.Namespace) -> int:
     warnings.filterwarnings("ignore", message=".*fork.*", category=DeprecationWarning)
     with ForkServer(PACKAGE, next(iter(spec.submodule_search_locations)), campaign.work) as server:
         options = ["-qq", "--no-header", "--no-summary", "-s", "-p", "no:cacheprovider", "-p", "no:randomly"]
+        # Hypothesis may have been imported by another command's module; its asserts are not ours to show.
+        options += ["-W", "ignore::pytest.PytestAssertRewriteWarning"]
         # That module runs this command.
         options.append(f"--ignore={os.path.join(FOLDER, 'test_proof_of_power.py')}")
         options += ["--continue-on-collection-errors", f"--hypothesis-seed={arguments.seed}"]
