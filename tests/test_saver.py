@@ -1049,3 +1049,64 @@ def test_an_unknown_format_is_refused(fresh_graph):
         saver_ops.SaverOps(tf.train.SaverDef.LEGACY).build(
             [v], False, False, name=None, filename=None, max_to_keep=1, keep_checkpoint_every_n_hours=1.0
         )
+
+
+def meta_graphs_of_one_session(side):
+    """What `.meta` holds at each of several saves, while graph and session change in between."""
+    variable()
+    saver = side.train.Saver()
+    texts = []
+
+    def save(sess, step, **how):
+        saver.save(sess, side.path("m"), step, **how)
+        with open(side.path(f"m-{step}.meta"), "rb") as file:
+            meta = tf.MetaGraphDef.FromString(file.read())
+        texts.append((len(meta.graph_def.node), sorted(meta.collection_def), meta.meta_info_def.stripped_default_attrs))
+
+    graph = tf.get_default_graph()
+    with started() as sess:
+        save(sess, 0)
+        tf.constant(1, name="later")
+        save(sess, 1)
+        graph.finalize()
+        save(sess, 2)
+        save(sess, 3)
+        save(sess, 4, strip_default_attrs=True)
+        save(sess, 5)
+        graph._unsafe_unfinalize()
+        tf.add_to_collection("mine", "text")
+        tf.constant(2, name="later_still")
+        graph.finalize()
+        save(sess, 6)
+        graph._unsafe_unfinalize()
+    tf.add_to_collection("another", "text")
+    graph.finalize()
+    with tf.Session() as sess:
+        saver.restore(sess, side.path("m-6"))
+        save(sess, 7)
+    return texts
+
+
+def test_the_meta_graph_is_that_of_the_moment():
+    """It is made once while nothing changes, and anew once something does."""
+
+    def program(side):
+        nodes, collections, stripped = zip(*meta_graphs_of_one_session(side), strict=True)
+        side.note([count - nodes[0] for count in nodes], collections, stripped)
+
+    assert_same(program)
+
+
+def test_the_meta_graph_of_a_final_graph_is_made_once(fresh_graph, tmp_path, monkeypatch):
+    variable()
+    saver, exported = monitored.Saver(), []
+    export = saver.export_meta_graph
+    monkeypatch.setattr(saver, "export_meta_graph", lambda *a, **k: exported.append(a) or export(*a, **k))
+    fresh_graph.finalize()
+    with tf.Session() as sess:
+        for v in tf.global_variables():
+            sess.run(v.initializer)
+        paths = [saver.save(sess, str(tmp_path / "m"), step) for step in range(3)]
+    assert len(exported) == 1
+    contents = {(tmp_path / f"{path}.meta").read_bytes() for path in paths}
+    assert len(contents) == 1

@@ -87,7 +87,7 @@ def message_class(name: str) -> Any:
     return message_factory.MessageFactory().GetPrototype(descriptor)
 
 
-def object_graph_saveables(checkpoint: Any) -> list[Any] | None:
+def object_graph_saveables(checkpoint: Any) -> Any:
     """Return what an object-based checkpoint saves; the public view shows objects, not saveables.
 
     None without the private view: `object_checkpoint.py` then makes those of variables itself.
@@ -98,8 +98,7 @@ def object_graph_saveables(checkpoint: Any) -> list[Any] | None:
         from tensorflow.python.checkpoint.graph_view import ObjectGraphView  # noqa: PLC0415 - feature test
     except ImportError:
         return None
-    saveables: list[Any] = ObjectGraphView(checkpoint).frozen_saveable_objects()
-    return saveables
+    return ObjectGraphView(checkpoint).frozen_saveable_objects()
 
 
 def unfinalize(graph: tf.Graph) -> None:

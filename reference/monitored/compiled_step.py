@@ -25,7 +25,6 @@ Build = Callable[[list[Any]], Any]
 """Puts fetched values back into the structure that was asked for."""
 
 _LEAVES = (tf.Tensor, tf.Operation, tf.compat.v2.Variable)
-_WRAPPED_BY_SESSION_RUN = ("GetSessionHandle", "GetSessionHandleV2")
 
 
 class StepRunner:
@@ -39,7 +38,7 @@ class StepRunner:
     def __init__(self) -> None:
         self._plans: dict[Any, _Plan | None] = {}
 
-    def run(self, session: Any, fetches: dict[Any, Any], feed_dict: Any) -> dict[Any, Any] | None:
+    def run(self, session: Any, fetches: dict[Any, Any], feed_dict: Any) -> Any:
         """Return the values of `fetches`; None, with nothing run, if this is for the plain way."""
         feeds = feed_dict or {}
         if not (ENABLED and type(feeds) is dict and _tensorflow.is_local_session(session)):
@@ -58,8 +57,7 @@ class StepRunner:
         plan = self._plans[key]
         if plan is None or not plan.accepts(feeds.values()):
             return None
-        results: dict[Any, Any] = plan.build(plan.run(*feeds.values()))
-        return results
+        return plan.build(plan.run(*feeds.values()))
 
 
 class TensorReader:
@@ -120,7 +118,7 @@ class _Plan:
         if isinstance(element, tf.Operation):
             self._targets[element.name] = None
             return lambda values: None
-        if element.op.type in _WRAPPED_BY_SESSION_RUN:
+        if element.op.type.startswith("GetSessionHandle"):
             raise TypeError(f"session.run returns an object for {element.name}")
         return operator.itemgetter(self._tensors.setdefault(element.name, len(self._tensors)))
 

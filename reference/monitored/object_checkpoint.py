@@ -73,7 +73,7 @@ def saveables_under_object_keys(var_list: Any, keys: dict[str, str]) -> list[Any
     return saveables
 
 
-def saveables_of_checkpoint(checkpoint: Any) -> list[Any]:
+def saveables_of_checkpoint(checkpoint: Any) -> Any:
     """Return what a `tf.train.Checkpoint` saves, as it is now: what it tracks later is not saved.
 
     That is its objects' values and a description of its objects. Where TensorFlow's own list of

@@ -11,6 +11,7 @@ Source: tensorflow/python/training/saver.py
 import math
 import os
 import time
+import weakref
 from typing import Any
 
 import tensorflow.compat.v1 as tf
@@ -73,6 +74,7 @@ class Saver:
         self._checkpoints_to_be_deleted: list[retention.SavedCheckpoint] = []
         self._next_checkpoint_time = math.inf
         self._object_restore_saver: Saver | None = None
+        self._meta_graph: tuple[Any, Any] = (None, None)
         if not defer_build:
             self.build()
         if self.saver_def:
@@ -145,13 +147,8 @@ class Saver:
                 text = f"Parent directory of {save_path} doesn't exist, can't save."
                 raise ValueError(text)  # noqa: B904 - chained as TensorFlow does
         if write_meta_graph:
-            with sess.graph.as_default():
-                meta_file = checkpoint_state.meta_graph_filename(target, meta_graph_suffix)
-                details: dict[str, Any] = {
-                    "strip_default_attrs": strip_default_attrs,
-                    "save_debug_info": save_debug_info,
-                }
-                self.export_meta_graph(meta_file, **details)
+            meta_file = checkpoint_state.meta_graph_filename(target, meta_graph_suffix)
+            self._write_meta_graph(sess, meta_file, strip_default_attrs, save_debug_info)
         return written
 
     def restore(self, sess: Any, save_path: str) -> None:
@@ -255,9 +252,18 @@ class Saver:
         if self._is_empty:
             return
         self._builder = self._builder or SaverOps(self._write_version)
-        options = {option: getattr(self, f"_{option}") for option in _BUILD_OPTIONS}
-        options["restore_sequentially"] = self._restore_sequentially
+        options = {option: getattr(self, f"_{option}") for option in (*_BUILD_OPTIONS, "restore_sequentially")}
         self.saver_def = self._builder.build(self._var_list, **options)
+
+    def _write_meta_graph(self, sess: Any, file: str, strip: bool, debug: bool) -> None:
+        """Write the meta graph; that of a graph which stays final is made once for each session."""
+        how: dict[str, Any] = {"strip_default_attrs": strip, "save_debug_info": debug}
+        state = (weakref.ref(sess), sess.graph.version, strip)
+        if sess.graph.finalized and not debug and state == self._meta_graph[0]:
+            tf.io.write_graph(self._meta_graph[1], *os.path.split(file), as_text=False)
+            return
+        with sess.graph.as_default():
+            self._meta_graph = (state, self.export_meta_graph(file, **how))
 
     def _numbered_path(self, sess: Any, save_path: str, step: Any, state_name: str) -> str:
         if step is None:

@@ -193,8 +193,7 @@ def _by_device(saveables: Sequence[Any]) -> Shards:
 
 
 def _on_cpu(device: str) -> str:
-    spec = tf.DeviceSpec.from_string(device).replace(device_type="CPU", device_index=0)
-    return str(spec.to_string())
+    return str(tf.DeviceSpec.from_string(device).replace(device_type="CPU", device_index=0).to_string())
 
 
 def _make_partitioned_variables_readable() -> None:
