@@ -5,7 +5,7 @@ Every name here means what it means in `tf.compat.v1.train`. To read the package
 1. `training_session`   from the arguments of a job to its hooks
 2. `monitored_session`  the life of a session: begin, create, run, close
 3. `session_layers`     what a run does around a step: recover, coordinate, hook
-4. `step`               one step
+4. `step`, `compiled_step`   one step, and the cheap way to run it
 5. `session_creator`, `session_manager`, `scaffold`   how a session becomes ready
 6. `session_run_hook`, `timing`, `hooks`              what happens around steps, and when
 7. `coordinator`, `looper_thread`, `queue_runners`    threads: stop, join, report
