@@ -5,7 +5,6 @@
 """
 
 import functools
-import statistics
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
@@ -16,9 +15,9 @@ from perf.sides import FLOOR, MONITORED, SIDES, TF_TRAIN, Setting, temporary_set
 
 PROFILES = ("smoke", "default", "full")
 
-QUICK = {"smoke": Effort(3, 3, 30), "default": Effort(9, 10, 100), "full": Effort(15, 20, 200)}
+QUICK = {"smoke": Effort(5, 5, 60), "default": Effort(9, 10, 100), "full": Effort(15, 20, 200)}
 """For steps: tens of microseconds each."""
-MEDIUM = {"smoke": Effort(3, 1, 1), "default": Effort(9, 3, 1), "full": Effort(15, 3, 1)}
+MEDIUM = {"smoke": Effort(3, 1, 1, warmup=0), "default": Effort(9, 3, 1), "full": Effort(15, 3, 1)}
 SLOW = {"smoke": Effort(3, 1, 1), "default": Effort(7, 1, 1, warmup=0), "full": Effort(11, 1, 1)}
 """For what takes seconds."""
 
@@ -136,6 +135,7 @@ def _sized(kind: str, make: Callable[..., dict[str, Subject]], size: models.Size
 MANY_SMALL = models.Size(400, 1000, adam=True)
 LARGE = models.Size(60, 2**18, adam=True)
 SMALL = models.Size(20, 1000, adam=True)
+TINY = models.Size(4, 1000)
 
 
 def _checkpoints() -> Iterator[Case]:
@@ -158,14 +158,14 @@ def _checkpoints() -> Iterator[Case]:
         floor=checkpoints.MEMORY_COPY,
         effort=SLOW,
     )
-    small = {"profiles": PROFILES, "gate": True}
-    yield _sized("stall_checkpoint", checkpoints.save_stall, SMALL, **small)
+    yield _sized("stall_checkpoint", checkpoints.save_stall, TINY, profiles=("smoke",))
+    yield _sized("stall_checkpoint", checkpoints.save_stall, SMALL, gate=True)
     for size in (models.Size(10, 1000), models.Size(10, 100_000), models.Size(10, 2_000_000)):
         yield _sized("stall_checkpoint", checkpoints.save_stall, size)
     for size in (models.Size(100, 1000), models.Size(400, 1000), models.Size(10, 1000, more_ops=5000)):
         yield _sized("stall_checkpoint", checkpoints.save_stall, size)
-    for size in (SMALL, models.Size(10, 100_000), models.Size(10, 2_000_000), models.Size(400, 1000)):
-        profiles = PROFILES if size == SMALL else PROFILES[1:]
+    for size in (TINY, SMALL, models.Size(10, 100_000), models.Size(10, 2_000_000), models.Size(400, 1000)):
+        profiles = ("smoke",) if size == TINY else PROFILES[1:]
         yield _sized("time_restore", checkpoints.restore, size, profiles=profiles)
 
 
@@ -175,12 +175,14 @@ def _lifetimes() -> Iterator[Case]:
     target = Target("restart from a checkpoint, 400 variables, Adam", 0.60)
     yield _sized("time_restart", lifetimes.restart, MANY_SMALL, target=target, effort=SLOW)
     for kind, make in (("time_create", lifetimes.creation), ("time_restart", lifetimes.restart)):
-        yield _sized(kind, make, SMALL, profiles=PROFILES, gate=kind == "time_create")
+        yield _sized(kind, make, TINY, profiles=("smoke",))
+        yield _sized(kind, make, SMALL, gate=kind == "time_create")
         yield _sized(kind, make, models.Size(10, 1000, more_ops=2000))
         yield _sized(kind, make, models.Size(10, 1000, more_ops=8000))
         yield _sized(kind, make, models.Size(100, 1000), profiles=("full",))
         yield _sized(kind, make, models.Size(1000, 1000, adam=True), profiles=("full",), effort=SLOW)
-    yield _sized("time_recover", lifetimes.recovery, SMALL, profiles=PROFILES)
+    yield _sized("time_recover", lifetimes.recovery, TINY, profiles=("smoke",))
+    yield _sized("time_recover", lifetimes.recovery, SMALL)
     yield _sized("time_recover", lifetimes.recovery, models.Size(10, 1000, more_ops=8000))
 
 
@@ -320,8 +322,3 @@ def run(case: Case, profile: str, device: str) -> dict[str, Any]:
         return measurement.result()
     finally:
         measurement.close()
-
-
-def pooled(results: list[dict[str, Any]], against: str) -> float:
-    """Return the median of a ratio over repeats of a case."""
-    return statistics.median(r["ratios"][r["clock"]][against]["value"] for r in results)

@@ -32,7 +32,6 @@ class _Creation:
         if self._session is not None:
             with self._graph.as_default():
                 self._session.close()
-            tf.summary.FileWriterCache.clear()
         self._session = None
 
 
@@ -64,7 +63,6 @@ def restart(setting: Setting, size: models.Size) -> dict[str, Subject]:
     saved = setting.new_folder()
     first = monitored_session("tf.train", size, setting, checkpoint_dir=saved)
     within(first.graph, first.close)()
-    tf.summary.FileWriterCache.clear()
     for side in SIDES:
         folder = os.path.join(setting.new_folder(), "copy")
         shutil.copytree(saved, folder)

@@ -48,7 +48,7 @@ Samples = dict[str, dict[str, list[float]]]
 
 @contextlib.contextmanager
 def _without_gc() -> Iterator[None]:
-    """Garbage is collected before, not within."""
+    """Garbage is collected before, not within: that takes longer than many steps."""
     gc.collect()
     gc.disable()
     try:
@@ -76,11 +76,12 @@ class Interleaved:
         """Measure every subject once more; another one begins each time."""
         names = list(self._subjects)
         blocks: Samples = {clock: {name: [] for name in names} for clock in CLOCKS}
-        for block in range(self._effort.blocks):
-            start = (self._rounds + block) % len(names)
-            for name in names[start:] + names[:start]:
-                for clock, secs in _time_block(self._subjects[name], self._effort.calls).items():
-                    blocks[clock][name].append(secs)
+        with _without_gc():
+            for block in range(self._effort.blocks):
+                start = (self._rounds + block) % len(names)
+                for name in names[start:] + names[:start]:
+                    for clock, secs in _time_block(self._subjects[name], self._effort.calls).items():
+                        blocks[clock][name].append(secs)
         for clock, by_name in blocks.items():
             for name, values in by_name.items():
                 self.samples[clock][name].append(statistics.median(values))
@@ -96,11 +97,10 @@ def _time_block(subject: Subject, calls: int) -> dict[str, float]:
     """Return the seconds per call by each clock."""
     run = subject.run
     subject.prepare()
-    with _without_gc():
-        wall, cpu = time.perf_counter(), time.thread_time()
-        for _ in range(calls):
-            run()
-        cpu, wall = time.thread_time() - cpu, time.perf_counter() - wall
+    wall, cpu = time.perf_counter(), time.thread_time()
+    for _ in range(calls):
+        run()
+    cpu, wall = time.thread_time() - cpu, time.perf_counter() - wall
     return {"wall": wall / calls, "cpu": cpu / calls}
 
 

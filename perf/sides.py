@@ -21,6 +21,7 @@ from perf import models
 
 MONITORED, TF_TRAIN, FLOOR = "monitored", "tf.train", "floor"
 SIDES: dict[str, Any] = {MONITORED: monitored, TF_TRAIN: tf.train}
+NO_GPU = "--device gpu: TensorFlow sees no GPU here (tf.config.list_physical_devices)"
 PLANT = "PERF_PLANT_STEP_SLOWDOWN"
 
 
