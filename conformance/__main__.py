@@ -1,55 +1,91 @@
-"""`python -m conformance replay PROGRAM.json`: run one program on both sides and compare.
+"""Compare an implementation of the monitored session with `tf.train`.
 
-Exit codes: 0 equal, 1 different, 2 wrong usage.
+Exit codes: 0 the same, 1 different, 2 wrong usage, 3 the device that was asked for is not there.
 """
 
 import argparse
 import functools
+import json
 import os
 import sys
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
-os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")
+if not any(argument in ("gpu", "all", "--device=gpu", "--device=all") for argument in sys.argv):
+    os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")
 
-from conformance import mutants
+from conformance import enumeration, mutants, run
 
 
-def main() -> int:
-    """Parse the command line and run the command."""
+def main(line: list[str] | None = None) -> int:
+    """Parse the command line and run the command; return its exit code."""
     parser = argparse.ArgumentParser(prog="python -m conformance", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
+    run.add_arguments(commands.add_parser("run", help="run generated programs and scenarios on both sides"))
     replay = commands.add_parser("replay", help="run one program on both sides and compare")
     replay.add_argument("program", help="a JSON file that holds one program")
-    replay.add_argument("--oracle")
-    replay.add_argument("--subject")
+    run.add_side_arguments(replay)
     replay.add_argument("--trace", action="store_true", help="print the oracle's whole trace")
-    mutated = commands.add_parser("mutants", help="plant faults and see whether they are noticed")
-    mutants.add_arguments(mutated)
-    arguments = parser.parse_args()
-    return mutants.main(arguments) if arguments.command == "mutants" else _replay(arguments)
+    enumerated = commands.add_parser("enumerate", help="run the complete small scope, or a part of it")
+    run.add_side_arguments(enumerated)
+    enumeration.add_arguments(enumerated)
+    mutants.add_arguments(commands.add_parser("mutants", help="plant faults and see whether they are noticed"))
+    page = commands.add_parser("report", help="make the page of a result")
+    page.add_argument("result", help="the result.json of a run")
+    page.add_argument("--html", required=True, metavar="FILE", help="where the page goes")
+    arguments = parser.parse_args(line)
+    doing = {
+        "run": run.main, "enumerate": run.main_enumerate, "replay": _replay, "mutants": mutants.main,
+        "report": _report,
+    }  # fmt: skip
+    return doing[arguments.command](arguments)
+
+
+def _report(arguments: argparse.Namespace) -> int:
+    from conformance import report
+
+    try:
+        with open(arguments.result, encoding="utf-8") as file:
+            report.write_page(json.load(file), arguments.html)
+    except (OSError, ValueError) as error:
+        print(f"{arguments.result}: {error}", file=sys.stderr)
+        return run.USAGE
+    return run.SAME
 
 
 def _replay(arguments: argparse.Namespace) -> int:
-    from conformance import implementations, program
+    from conformance import devices, program
     from conformance.compare import ConformanceError
     from conformance.harness import Harness
     from conformance.interpreter import perform
 
-    with open(arguments.program, encoding="utf-8") as file:
-        plan = program.from_json(file.read())
+    try:
+        with open(arguments.program, encoding="utf-8") as file:
+            plan = program.from_json(file.read())
+        all_sides, remark = run.sides_of(arguments)
+    except (OSError, ValueError, TypeError, ImportError) as error:
+        print(f"{arguments.program}: {error}", file=sys.stderr)
+        return run.USAGE
+    except run.MissingDeviceError as error:
+        print(error, file=sys.stderr)
+        return run.NO_DEVICE
     if arguments.trace:
         os.environ["CONFORMANCE_SHOW"] = "1"
-    harness = Harness(implementations.oracle_name(arguments.oracle), implementations.subject_name(arguments.subject))
     text = f"program: {program.to_json(plan)}"
     command = f"python -m conformance replay {arguments.program}"
-    try:
-        harness.judge(functools.partial(perform, program=plan), (), text, command)
-    except ConformanceError as error:
-        print(error)
-        return 1
-    print("no difference")
-    return 0
+    scenario = functools.partial(perform, program=plan)
+    for sides in all_sides:
+        harness = Harness(sides.oracle, sides.subject)
+        try:
+            with devices.on(sides.device):
+                harness.judge(scenario, (), text, command, both_ways=program.runs_steps(plan))
+                if sides.device is not None:
+                    harness.judge_devices(scenario, text, command)
+        except ConformanceError as error:
+            print(error)
+            return run.DIFFERENT
+    print(remark or "no difference")
+    return run.SAME
 
 
 if __name__ == "__main__":

@@ -36,14 +36,17 @@ class ConformanceError(AssertionError):
     """The subject was observed to behave differently from the oracle."""
 
 
-def compare(oracle: list[Event], subject: list[Event], register: Register) -> Verdict:
-    """Walk both traces; stop at the first difference that no registered divergence matches."""
+def compare(oracle: list[Event], subject: list[Event], register: Register, tolerance: float = 0.0) -> Verdict:
+    """Walk both traces; stop at the first difference that no registered divergence matches.
+
+    Floating-point numbers may differ by `tolerance`, relative to the larger one or to 1.
+    """
     left = right = 0
     registered = []
     while left < len(oracle) or right < len(subject):
         ours = oracle[left] if left < len(oracle) else None
         theirs = subject[right] if right < len(subject) else None
-        if ours == theirs:
+        if ours == theirs or (tolerance and _close(ours, theirs, tolerance)):
             left, right = left + 1, right + 1
             continue
         path, part, other = _first_differing_part(ours, theirs)
@@ -55,6 +58,16 @@ def compare(oracle: list[Event], subject: list[Event], register: Register) -> Ve
         left += entry.skip in ("both", "oracle")
         right += entry.skip in ("both", "subject")
     return Verdict(None, tuple(registered))
+
+
+def _close(left: Any, right: Any, tolerance: float) -> bool:
+    if isinstance(left, float) and isinstance(right, float):
+        return abs(left - right) <= tolerance * max(1.0, abs(left), abs(right))
+    if isinstance(left, dict) and isinstance(right, dict):
+        return list(left) == list(right) and all(_close(left[key], right[key], tolerance) for key in left)
+    if isinstance(left, (list, tuple)) and isinstance(right, (list, tuple)) and len(left) == len(right):
+        return all(_close(one, other, tolerance) for one, other in zip(left, right, strict=True))
+    return bool(left == right)
 
 
 def _first_differing_part(oracle: Event | None, subject: Event | None) -> tuple[str, Any, Any]:

@@ -3,6 +3,7 @@
 The tally is what the table at the end of a run and its JSON are made of.
 """
 
+import contextlib
 import functools
 import gc
 import inspect
@@ -11,12 +12,14 @@ import os
 from collections import Counter
 from typing import Any, Callable
 
-from conformance import divergences, implementations
+from conformance import devices, divergences, implementations
 from conformance.compare import ConformanceError, compare, explain
 from conformance.implementations import Implementation
 from conformance.rules import GROUPS, RULES, group_of
 from conformance.sandbox import run_in_sandbox
-from conformance.trace import tf
+from conformance.trace import Event, tf
+
+Rules = tuple[str, ...] | Callable[[list[Event]], tuple[str, ...]]
 
 
 class Harness:
@@ -30,6 +33,7 @@ class Harness:
         self.programs: Counter[str] = Counter()
         self.differences: Counter[str] = Counter()
         self.registered: Counter[str] = Counter()
+        self.divergent: Counter[str] = Counter()
         self.failed: set[str] = set()
         # Graphs are full of cycles. Without the million objects of TensorFlow's modules in its way,
         # the collector costs a tenth.
@@ -40,25 +44,57 @@ class Harness:
     def judge(
         self,
         scenario: Callable[..., Any],
-        rules: tuple[str, ...],
+        rules: Rules,
         subject_of_test: str,
         replay: str,
         subject: Implementation | None = None,
-    ) -> None:
-        """Compare one scenario and count it; ConformanceError says the first difference.
+        both_ways: bool = False,
+    ) -> list[Event]:
+        """Compare one scenario and count it; return the oracle's trace.
 
-        `subject` stands in for the harness's own, for example a mixture of both sides.
+        ConformanceError says the first difference. `rules` are those the scenario tries, or a
+        function that tells them from the oracle's trace. `subject` stands in for the harness's own,
+        for example a mixture of both sides. With `both_ways`, a subject that has a compiled and a
+        plain way of executing a step is compared in either.
         """
         subject = subject or self.subject
+        expected = run_in_sandbox(self.oracle.namespace, scenario)
+        rules = rules(expected) if callable(rules) else rules
         unknown = [rule for rule in rules if rule not in RULES]
         if unknown:
             raise ValueError(f"unknown rules {unknown}")
         self.count(rules)
-        expected = run_in_sandbox(self.oracle.namespace, scenario)
-        observed = run_in_sandbox(subject.namespace, scenario)
         if os.environ.get("CONFORMANCE_SHOW"):
             for index, event in enumerate(expected):
                 print(f"{index:3d} {event.kind}: {json.dumps(event.data)}")
+        ways = [(subject.name, contextlib.nullcontext())]
+        if both_ways and implementations.has_two_ways(subject):
+            ways.append((f"{subject.name} (plain steps)", implementations.plain_steps(subject)))
+        for name, way in ways:
+            with way:
+                observed = run_in_sandbox(subject.namespace, scenario)
+            self._decide(expected, observed, rules, name, subject_of_test, replay)
+        return expected
+
+    def judge_devices(self, scenario: Callable[..., Any], subject_of_test: str, replay: str) -> None:
+        """Compare the subject's trace on the CPU with its trace on the device that is set."""
+        observed = run_in_sandbox(self.subject.namespace, scenario)
+        with devices.on(None):
+            expected = run_in_sandbox(self.subject.namespace, scenario)
+        names = (f"{self.subject.name} on the CPU", f"{self.subject.name} on {devices.current()}")
+        verdict = compare(expected, observed, self.register, devices.TOLERANCE)
+        if verdict.difference is not None:
+            raise ConformanceError(explain(verdict.difference, expected, observed, names, subject_of_test, replay))
+
+    def _decide(
+        self,
+        expected: list[Event],
+        observed: list[Event],
+        rules: tuple[str, ...],
+        name: str,
+        subject_of_test: str,
+        replay: str,
+    ) -> None:
         verdict = compare(expected, observed, self.register)
         groups = {group_of(rule) for rule in rules}
         for group in groups:
@@ -71,7 +107,8 @@ class Harness:
             self.failed.add(title)
             for group in groups:
                 self.differences[group] += 1
-        names = (self.oracle.name, subject.name)
+            self.divergent.update(rules)
+        names = (self.oracle.name, name)
         raise ConformanceError(explain(verdict.difference, expected, observed, names, subject_of_test, replay))
 
     def count(self, rules: tuple[str, ...]) -> None:
@@ -104,6 +141,8 @@ class Harness:
             "rules_tried": sum(bool(self.rules[rule]) for rule in RULES),
             "differences": len(self.failed),
             "divergences": dict(self.register.used),
+            "rules": {rule: self.rules[rule] for rule in RULES},
+            "rules_divergent": dict(self.divergent),
             "groups": groups,
         }
 

@@ -6,9 +6,10 @@ is right by definition; the subject is what is being judged. Environment variabl
 itself to judge the harness.
 """
 
+import contextlib
 import importlib
 import os
-from typing import Any, NamedTuple
+from typing import Any, Iterator, NamedTuple
 
 DEFAULT_ORACLE = "tensorflow.compat.v1.train"
 DEFAULT_SUBJECT = "monitored"
@@ -57,6 +58,31 @@ def mixture(most: Implementation, some: Implementation, names: frozenset[str]) -
     """Return `most` with `names` taken from `some`: parts of one must work inside the other."""
     label = f"{most.name} with {', '.join(sorted(names))} of {some.name}"
     return Implementation(label, _Mixture(most.namespace, some.namespace, names))
+
+
+def has_two_ways(implementation: Implementation) -> bool:
+    """Whether the implementation executes steps in a compiled way that can be switched off."""
+    return _switch(implementation) is not None
+
+
+@contextlib.contextmanager
+def plain_steps(implementation: Implementation) -> Iterator[None]:
+    """Execute the implementation's steps the plain way: `compiled_step.ENABLED` of its package is off."""
+    module = _switch(implementation)
+    saved, module.ENABLED = module.ENABLED, False
+    try:
+        yield
+    finally:
+        module.ENABLED = saved
+
+
+def _switch(implementation: Implementation) -> Any:
+    package = implementation.name.partition(":")[0].partition(".")[0]
+    try:
+        module = importlib.import_module(package + ".compiled_step")
+    except (ImportError, ValueError):
+        return None
+    return module if hasattr(module, "ENABLED") else None
 
 
 def oracle_name(option: str | None = None) -> str:

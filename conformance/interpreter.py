@@ -5,8 +5,10 @@ program asks for, never what an implementation should answer.
 """
 
 import collections
+import contextlib
 from typing import Any, List
 
+from conformance import devices
 from conformance import program as p
 from conformance.recorder import Recorder
 from conformance.sandbox import run_in_sandbox
@@ -53,14 +55,48 @@ def make_error(name: str, text: str) -> BaseException:
     return cls(text)
 
 
-def run_program(train: Any, program: p.Program) -> List[Event]:
+def run_program(train: Any, program: Any) -> List[Event]:
     """Run `program` against the implementation `train` and return what was observed."""
     return run_in_sandbox(train, lambda train, record: perform(train, record, program))
 
 
-def perform(train: Any, record: Recorder, program: p.Program) -> None:
-    """The scenario that `program` stands for."""
-    _Performance(train, record, program).perform()
+def perform(train: Any, record: Recorder, program: Any) -> None:
+    """The scenario that `program`, of whichever kind, stands for."""
+    if isinstance(program, p.Program):
+        _Performance(train, record, program).perform()
+    else:
+        from conformance import interpreter_more
+
+        interpreter_more.perform(train, record, program)
+
+
+def small_scaffold(train: Any, saver: Any, summary_op: Any = None) -> Any:
+    """Return a scaffold whose ops cost nothing: building the default ones takes longer than all else."""
+    nothing = tf.constant([], tf.string)
+    return train.Scaffold(
+        init_op=tf.group(*[v.initializer for v in tf.global_variables()]),
+        ready_op=nothing,
+        ready_for_local_init_op=nothing,
+        local_init_op=tf.no_op(),
+        summary_op=tf.constant(b"") if summary_op is None else summary_op,
+        saver=saver,
+    )
+
+
+def small_session_scaffold(train: Any, record: Recorder, saves: bool) -> Any:
+    """Return a small scaffold; without anything to save, its saver only says that it is built."""
+    return small_scaffold(train, train.Saver() if saves else _NoSaver(record))
+
+
+@contextlib.contextmanager
+def kind_of_variables(kind: str) -> Any:
+    """Make variables of this kind, resource or reference, inside the block."""
+    was_resource = tf.resource_variables_enabled()
+    (tf.enable_resource_variables if kind == "resource" else tf.disable_resource_variables)()
+    try:
+        yield
+    finally:
+        (tf.enable_resource_variables if was_resource else tf.disable_resource_variables)()
 
 
 class _NoSaver:
@@ -73,6 +109,33 @@ class _NoSaver:
         self._record("saver built")
 
 
+class _Ordered:
+    """A hook whose place in a set does not depend on its address."""
+
+    position = 0
+
+    def __hash__(self) -> int:
+        return self.position
+
+    def __eq__(self, other: Any) -> bool:
+        return self is other
+
+
+class _Equal:
+    def __hash__(self) -> int:
+        return 7
+
+    def __eq__(self, other: Any) -> bool:
+        return isinstance(other, _Equal)
+
+
+class _Unhashable:
+    __hash__ = None  # type: Any
+
+    def __eq__(self, other: Any) -> bool:
+        return self is other
+
+
 class _Performance:
     def __init__(self, train: Any, record: Recorder, program: p.Program) -> None:
         self.train = train
@@ -83,10 +146,12 @@ class _Performance:
         self.calls = collections.Counter()  # type: Any
         self.tensors = {}  # type: Any
         self.train_op = None  # type: Any
+        self.hooks = []  # type: List[Any]
 
     def perform(self) -> None:
-        self._build_graph()
-        hooks = [self._hook(index, plan) for index, plan in enumerate(self.program.hooks)]
+        with kind_of_variables(self.program.variables):
+            self._build_graph()
+        hooks = self._hooks()
         with_block = self.program.with_block
         self.record.outcome("session", self._inside_with if with_block else self._outside, hooks)
         if self.session is not None:
@@ -95,6 +160,10 @@ class _Performance:
                 self.record.outcome("close again", self.session.close)
 
     def _build_graph(self) -> None:
+        with devices.scope():
+            self._build_variables()
+
+    def _build_variables(self) -> None:
         self.train_op = self.record.global_step(self.program.increment)
         a = tf.placeholder_with_default(1.0, [], name="a")
         b = tf.placeholder_with_default(2.0, [], name="b")
@@ -102,10 +171,22 @@ class _Performance:
         with tf.control_dependencies([self.train_op]):
             total = tf.assign_add(weight, a + b)
         self.tensors = {"a": a, "b": b, "total": total, "sum": a * 10.0 + b}
+        kinds = [run.fetches for run in self.program.runs]
+        kinds += [hook.request.fetches for hook in self.program.hooks if hook.request is not None]
+        if "variable" in kinds:  # one that no step changes: a step may read it before or after it does
+            self.tensors["variable"] = tf.Variable(6.0, name="fixed")
+        if "sparse" in kinds:
+            self.tensors["sparse"] = tf.SparseTensor([[0, 1]], tf.stack([a]), [1, 2])
+        if "ragged" in kinds:
+            self.tensors["ragged"] = tf.RaggedTensor.from_row_lengths(tf.stack([a, b, a]), [2, 1])
 
     def _make_session(self, hooks: List[Any]) -> Any:
         program = self.program
-        scaffold = None if program.default_scaffold else self._small_scaffold()
+        scaffold = (
+            None
+            if program.default_scaffold
+            else small_session_scaffold(self.train, self.record, program.checkpoint_steps is not None)
+        )
         arguments = {"scaffold": scaffold}
         if program.checkpoint_steps is not None:
             arguments["checkpoint_dir"] = self.record.path("logdir")
@@ -118,23 +199,10 @@ class _Performance:
                 self.record.path("logdir"), save_steps=program.checkpoint_steps, scaffold=scaffold
             )
             hooks = hooks + [saver]
-        self.session = self.record.session(hooks, program.session, **arguments)
+        self.hooks = hooks
+        container = {"list": lambda hooks: hooks, "tuple": tuple, "set": set, "generator": iter}[program.container]
+        self.session = self.record.session(container(hooks), program.session, **arguments)
         return self.session
-
-    def _small_scaffold(self) -> Any:
-        nothing = tf.constant([], tf.string)
-        if self.program.checkpoint_steps is None:
-            saver = _NoSaver(self.record)
-        else:
-            saver = self.train.Saver()
-        return self.train.Scaffold(
-            init_op=tf.group(*[v.initializer for v in tf.global_variables()]),
-            ready_op=nothing,
-            ready_for_local_init_op=nothing,
-            local_init_op=tf.no_op(),
-            summary_op=tf.constant(b""),
-            saver=saver,
-        )
 
     def _inside_with(self, hooks: List[Any]) -> str:
         with self._make_session(hooks):
@@ -186,13 +254,25 @@ class _Performance:
             state = [coordinator.should_stop(), coordinator.joined]
             record("{}: coordinator {} stopped, joined".format(label, index + 1), state)
 
+    def _hooks(self) -> List[Any]:
+        hooks = []  # type: List[Any]
+        for index, plan in enumerate(self.program.hooks):
+            again = plan.kind == "same" and hooks
+            hooks.append(hooks[-1] if again else self._hook(index, plan))
+        return hooks
+
     def _hook(self, index: int, plan: p.Hook) -> Any:
         name = "ABCD"[index] if index < 4 else "H{}".format(index)
 
         def stage(which: str) -> Any:
             return lambda *arguments: self._act(name, plan, which, arguments)
 
-        return self.record.hook(name, **{which: stage(which) for which in p.STAGES})
+        base = {"equal": _Equal, "unhashable": _Unhashable, "duck": object}.get(plan.kind, _Ordered)
+        if base is not object:
+            base = type(base.__name__, (base, self.train.SessionRunHook), {})
+        hook = self.record.hook(name, base=base, **{which: stage(which) for which in p.STAGES})
+        hook.position = index
+        return hook
 
     def _act(self, name: str, plan: p.Hook, stage: str, arguments: Any) -> Any:
         if stage == "after_create_session":
@@ -223,6 +303,10 @@ class _Performance:
             self.session.close()
         elif action.do == "run" and self.session is not None:
             self.record(text + ": nested run", self.session.run(self.tensors["sum"]))
+        elif action.do == "add_hook":
+            self.hooks.append(self.record.hook("added"))
+        elif action.do == "drop_hooks":
+            del self.hooks[:]
 
     def _report(self, error: str, text: str) -> None:
         # The coordinator wants to be told of an exception while it is being handled.
@@ -244,6 +328,11 @@ class _Performance:
             "nested": {"x": [plain, (total, plain)], "y": plain},
             "namedtuple": Pair(total, plain),
             "empty": [],
+            "duplicates": [plain, total, (plain, plain.name)],
+            "sparse": self.tensors.get("sparse"),
+            "ragged": [self.tensors.get("ragged"), plain],
+            "variable": self.tensors.get("variable"),
+            "ops": {"op": total.op, "ops": [plain.op, total.op.name]},
         }[kind]
 
     def _feeds(self, feeds: Any) -> Any:

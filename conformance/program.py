@@ -1,8 +1,15 @@
-"""A hook program: what a generated scenario does, as small typed values with a JSON form.
+"""Programs: what a generated scenario does, as small typed values with a JSON form.
 
-A program says which session is made, which hooks it has and what each hook does at which call of
-which stage, what is run, and how it ends. It says nothing of what should happen: that is what the
-oracle is for. This module keeps to Python 3.6 syntax.
+A program says what is made, what is done with it in which order, and what goes wrong when. It says
+nothing of what should happen: that is what the oracle is for. There are five kinds:
+
+- `Program`: one session, hooks of the user's, what each does at which call of which stage;
+- `StepProgram`: built-in hooks with periods, increments, the clock, restarts, damaged directories;
+- `CoordinatorProgram`: a coordinator, alone or of a session, driven from outside;
+- `ArgumentsProgram`: one call of MonitoredTrainingSession;
+- `SaverProgram`: a sequence of saves, restores and accidents.
+
+This module keeps to Python 3.6 syntax.
 """
 
 import json
@@ -22,8 +29,14 @@ ERRORS = (
     "SubclassOfAbortedError",
     "KeyboardInterrupt",
 )
-ACTIONS = ("request_stop", "raise", "coordinator_error", "close", "run")
-FETCHES = ("none", "op", "tensor", "name", "list", "tuple", "dict", "nested", "namedtuple", "empty")
+ACTIONS = ("request_stop", "raise", "coordinator_error", "close", "run", "add_hook", "drop_hooks")
+FETCHES = (
+    "none", "op", "tensor", "name", "list", "tuple", "dict", "nested", "namedtuple", "empty", "duplicates", "sparse",
+    "ragged", "variable", "ops",
+)  # fmt: skip
+HOOKS = ("plain", "equal", "same", "unhashable", "duck")
+CONTAINERS = ("list", "tuple", "set", "generator")
+VARIABLES = ("resource", "reference")
 KEYS = ("a", "b", "a by name")
 
 
@@ -60,10 +73,15 @@ class Request(NamedTuple):
 
 
 class Hook(NamedTuple):
-    """One hook: its request (None: before_run returns None) and its actions."""
+    """One hook: its request (None: before_run returns None) and its actions.
+
+    `kind` says how odd the object is: equal to any other of its kind, the same object as the hook
+    before, without a hash, or of no hook class.
+    """
 
     request: Optional[Request] = None
     actions: Tuple[Action, ...] = ()
+    kind: str = "plain"
 
 
 class Run(NamedTuple):
@@ -94,9 +112,158 @@ class Program(NamedTuple):
     close_again: bool = False
     increment: int = 1
     default_scaffold: bool = False
+    container: str = "list"
+    variables: str = "resource"
+
+
+BUILT_IN_HOOKS = (
+    "CheckpointSaverHook", "StepCounterHook", "SummarySaverHook", "LoggingTensorHook", "StopAtStepHook",
+    "NanTensorHook", "FinalOpsHook", "FeedFnHook", "GlobalStepWaiterHook", "ProfilerHook",
+)  # fmt: skip
+DAMAGES = ("no state", "empty state", "garbage state", "no data", "no index", "moved")
+
+
+class BuiltIn(NamedTuple):
+    """A built-in hook: its periods, and `flag`, the one thing about it that can be on or off.
+
+    `flag` means: log at the end, fail on NaN, a last step (else a number of steps).
+    """
+
+    kind: str
+    steps: Optional[float] = None
+    secs: Optional[float] = None
+    flag: bool = False
+    stop_after_save: Optional[int] = None
+
+
+class Step(NamedTuple):
+    """One run: how far the global step and the clock move first, what the loss is, what fails once.
+
+    `error` is raised before the run, or with `late` after it.
+    """
+
+    increment: int = 1
+    advance: float = 0.5
+    nan: bool = False
+    error: Optional[str] = None
+    late: bool = False
+
+
+class Life(NamedTuple):
+    """One session from its making to its end; the next life finds the same directory.
+
+    `damage` is done to the directory before; `new_process` also forgets open event writers.
+    """
+
+    steps: Tuple[Step, ...] = ()
+    hooks: Tuple[BuiltIn, ...] = ()
+    session: str = "MonitoredTrainingSession"
+    new_process: bool = True
+    damage: Optional[str] = None
+    body_error: Optional[str] = None
+
+
+class StepProgram(NamedTuple):
+    """Lives on one directory; the periods are MonitoredTrainingSession's, "" for left out."""
+
+    lives: Tuple[Life, ...] = ()
+    directory: bool = True
+    save_steps: Any = ""
+    save_secs: Any = ""
+    summary_steps: Any = ""
+    summary_secs: Any = ""
+    log_steps: Any = ""
+    variables: str = "resource"
+    default_scaffold: bool = False
+
+
+COORDINATOR_ACTS = (
+    "request_stop", "report", "report outside", "report tuple", "clear_stop", "join", "raise", "stop_on_exception",
+    "wait", "thread ends", "thread fails", "thread stays", "run", "bad run", "should_stop", "close",
+)  # fmt: skip
+
+
+class Act(NamedTuple):
+    """One thing done to a coordinator, or (run, bad run, should_stop, close) to its session."""
+
+    do: str
+    error: Optional[str] = None
+
+
+class CoordinatorProgram(NamedTuple):
+    """A coordinator driven from outside; `session` is whose it is, None for nobody's."""
+
+    acts: Tuple[Act, ...] = ()
+    session: Optional[str] = None
+    clean_stop: Tuple[str, ...] = ()
+
+
+LEFT_OUT = "(left out)"
+PERIODS = (LEFT_OUT, None, 0, -1, False, True, 5)
+DIRECTORIES = (LEFT_OUT, None, "", "a", "b")
+
+
+class ArgumentsProgram(NamedTuple):
+    """One call of MonitoredTrainingSession, one run, and the close."""
+
+    is_chief: bool = True
+    checkpoint_dir: Any = LEFT_OUT
+    save_checkpoint_secs: Any = LEFT_OUT
+    save_checkpoint_steps: Any = LEFT_OUT
+    save_summaries_steps: Any = LEFT_OUT
+    save_summaries_secs: Any = LEFT_OUT
+    log_step_count_steps: Any = LEFT_OUT
+    summary_dir: Any = LEFT_OUT
+    hooks: int = 0
+    chief_only_hooks: int = 0
+    container: str = "list"
+    scaffold: bool = True
+    global_step: bool = True
+    save_graph_def: Any = LEFT_OUT
+    max_wait_secs: Any = LEFT_OUT
+
+
+SAVER_ACTS = (
+    "save", "advance", "delete", "restart", "forget", "garble", "restore", "state", "assign", "update", "exists",
+    "remove",
+)  # fmt: skip
+
+
+class SaverAct(NamedTuple):
+    """One thing done with a saver or its directory; `value` is a step or seconds."""
+
+    do: str
+    value: int = 0
+
+
+class SaverProgram(NamedTuple):
+    """A saver, a session, and what is done with them."""
+
+    acts: Tuple[SaverAct, ...] = ()
+    max_to_keep: Optional[int] = 5
+    keep_hours: float = 10000.0
+    relative: bool = False
+    sharded: bool = False
+    variables: str = "resource"
+    directory: str = "d"
+    write_meta: bool = False
+    latest_filename: Optional[str] = None
+
+
+KINDS = {cls.__name__: cls for cls in (Program, StepProgram, CoordinatorProgram, ArgumentsProgram, SaverProgram)}
+
+
+def runs_steps(program: Any) -> bool:
+    """Whether a program runs steps, so that ways of executing one can differ."""
+    return not isinstance(program, SaverProgram)
 
 
 _NESTED = {
+    (StepProgram, "lives"): Life,
+    (Life, "steps"): Step,
+    (Life, "hooks"): BuiltIn,
+    (CoordinatorProgram, "acts"): Act,
+    (SaverProgram, "acts"): SaverAct,
     (Program, "hooks"): Hook,
     (Program, "runs"): Run,
     (Hook, "request"): Request,
@@ -108,14 +275,24 @@ _NESTED = {
 }
 
 
-def to_json(program: Program) -> str:
-    """Return a program as JSON text; fields with their default value are left out."""
-    return json.dumps(_to_plain(program), sort_keys=True)
+def to_json(program: Any) -> str:
+    """Return a program as JSON text; fields with their default value are left out.
+
+    The kind is named, unless it is `Program`.
+    """
+    plain = _to_plain(program)
+    if type(program) is not Program:
+        plain["program"] = type(program).__name__
+    return json.dumps(plain, sort_keys=True)
 
 
-def from_json(text: str) -> Program:
-    """Return the program that `to_json` wrote; TypeError names an unknown field."""
-    return _from_plain(Program, json.loads(text))
+def from_json(text: str) -> Any:
+    """Return the program that `to_json` wrote; TypeError names an unknown field or kind."""
+    plain = json.loads(text)
+    kind = plain.pop("program", "Program")
+    if kind not in KINDS:
+        raise TypeError("Unknown kind of program {!r}".format(kind))
+    return _from_plain(KINDS[kind], plain)
 
 
 def _to_plain(value: Any) -> Any:
@@ -139,5 +316,7 @@ def _from_plain(cls: Any, data: Any) -> Any:
             value = tuple(_from_plain(nested, item) for item in value)
         elif nested is not None and value is not None:
             value = _from_plain(nested, value)
+        elif isinstance(value, list):
+            value = tuple(value)
         fields[name] = value
     return cls(**fields)

@@ -68,6 +68,7 @@ class Recorder:
     def config(self) -> Any:
         """Return the session configuration that every scenario uses: few threads, no rewriting."""
         config = tf.ConfigProto(intra_op_parallelism_threads=1, inter_op_parallelism_threads=2)
+        config.allow_soft_placement = False
         config.graph_options.optimizer_options.opt_level = -1
         if hasattr(config.graph_options.rewrite_options, "disable_meta_optimizer"):
             config.graph_options.rewrite_options.disable_meta_optimizer = True

@@ -1,4 +1,4 @@
-"""Hypothesis strategies for programs.
+"""Hypothesis strategies for programs, by name.
 
 A strategy never produces a program that cannot end: every error fires at one call only, so that
 preemption is not retried for ever.
@@ -28,16 +28,21 @@ def actions(draw: st.DrawFn) -> p.Action:
     """One thing a hook does, once."""
     stage = draw(st.sampled_from(p.STAGES))
     call = 1 if stage == "begin" else draw(st.integers(1, 3))
-    do = draw(st.sampled_from(("raise", "raise", *p.ACTIONS)))
+    do = draw(st.sampled_from(("raise", "raise", "raise", *p.ACTIONS)))
     error = draw(st.sampled_from(p.ERRORS)) if do in ("raise", "coordinator_error") else None
     return p.Action(stage, call, do, error)
 
 
-hooks = st.builds(
-    p.Hook,
-    request=st.none() | requests,
-    actions=st.lists(actions(), max_size=2, unique_by=lambda action: (action.stage, action.call)).map(tuple),
-)
+def _hooks(kinds: tuple[str, ...]) -> st.SearchStrategy[p.Hook]:
+    return st.builds(
+        p.Hook,
+        request=st.none() | requests,
+        actions=st.lists(actions(), max_size=2, unique_by=lambda action: (action.stage, action.call)).map(tuple),
+        kind=st.sampled_from(kinds),
+    )
+
+
+hooks = _hooks(("plain",))
 
 runs = st.builds(
     p.Run,
@@ -48,17 +53,196 @@ runs = st.builds(
     step_fn=st.sampled_from((False, False, True)),
     ask_should_stop=st.booleans(),
 )
+_cheap_runs = st.builds(p.Run, fetches=runs.map(lambda run: run.fetches), feeds=_feeds)
+_variables = st.sampled_from(("resource", "resource", "reference"))
 
-programs = st.builds(
-    p.Program,
-    session=st.sampled_from(p.SESSIONS),
-    hooks=st.lists(hooks, max_size=4).map(tuple),
-    runs=st.lists(runs, min_size=1, max_size=6).map(tuple),
-    with_block=st.booleans(),
-    checkpoint_steps=st.none() | st.integers(1, 3),
-    go_on_after_errors=st.booleans(),
-    body_error=st.none() | st.sampled_from(p.ERRORS),
-    close_again=st.booleans(),
-    increment=st.sampled_from((1, 1, 0, 2, 5)),
-    default_scaffold=st.sampled_from((False, False, False, False, True)),
+
+def _programs(hooks: st.SearchStrategy[p.Hook], containers: tuple[str, ...]) -> st.SearchStrategy[p.Program]:
+    return st.builds(
+        p.Program,
+        session=st.sampled_from(p.SESSIONS),
+        hooks=st.lists(hooks, max_size=5).map(tuple),
+        runs=st.lists(runs | _cheap_runs, min_size=1, max_size=6).map(tuple),
+        with_block=st.booleans(),
+        checkpoint_steps=st.none() | st.integers(1, 3),
+        go_on_after_errors=st.booleans(),
+        body_error=st.none() | st.none() | st.sampled_from(p.ERRORS),
+        close_again=st.booleans(),
+        increment=st.sampled_from((1, 1, 0, 2, 5)),
+        default_scaffold=st.sampled_from((False, False, False, False, True)),
+        container=st.sampled_from(containers),
+        variables=_variables,
+    )
+
+
+programs = _programs(hooks, ("list",))
+# A list of hooks with more than one and a saver besides keeps its order in a set only by chance.
+odd_programs = _programs(_hooks(p.HOOKS), ("list", "list", "tuple", "generator")) | _programs(hooks, ("set",)).map(
+    lambda program: program._replace(hooks=program.hooks[:1], checkpoint_steps=None)
 )
+
+
+@st.composite
+def fetch_programs(draw: st.DrawFn) -> p.Program:
+    """Hooks and user fetch and feed in every way; nothing fails on purpose."""
+    kinds = draw(st.lists(requests, max_size=4))
+    return p.Program(
+        session=draw(st.sampled_from(p.SESSIONS)),
+        hooks=tuple(p.Hook(request) for request in kinds),
+        runs=tuple(draw(st.lists(runs | _cheap_runs, min_size=2, max_size=8))),
+        go_on_after_errors=True,
+        variables=draw(_variables),
+    )
+
+
+# --- steps ---------------------------------------------------------------------------------------
+
+_increments = st.sampled_from((1, 1, 1, 0, 2, 3, 7, 10, -1, -3))
+_advances = st.sampled_from((0.5, 0.5, 0.0, 1.0, 2.0, 1.5, 700.0, -1.0))
+_steps_periods = st.sampled_from((1, 2, 3, 1.5, 1000000))
+_secs_periods = st.sampled_from((1, 2, 0.5, 1.5, 600))
+_step = st.builds(
+    p.Step,
+    increment=_increments,
+    advance=_advances,
+    nan=st.sampled_from((False,) * 9 + (True,)),
+    error=st.sampled_from((None,) * 9 + ("AbortedError", "AbortedError", "UnavailableError", "ValueError")),
+    late=st.booleans(),
+)
+
+
+@st.composite
+def _built_in(draw: st.DrawFn) -> p.BuiltIn:
+    kind = draw(st.sampled_from(p.BUILT_IN_HOOKS))
+    if kind == "StopAtStepHook":
+        return p.BuiltIn(kind, draw(st.integers(1, 9)), None, draw(st.booleans()))
+    if kind in ("NanTensorHook", "FinalOpsHook", "FeedFnHook", "GlobalStepWaiterHook"):
+        return p.BuiltIn(kind, flag=draw(st.booleans()))
+    by_steps = draw(st.booleans())
+    steps = draw(_steps_periods) if by_steps else None
+    secs = None if by_steps else draw(_secs_periods)
+    stop = draw(st.none() | st.integers(1, 4)) if kind == "CheckpointSaverHook" else None
+    return p.BuiltIn(kind, steps, secs, draw(st.booleans()), stop)
+
+
+@st.composite
+def _life(draw: st.DrawFn, first: bool, sessions: tuple[str, ...]) -> p.Life:
+    return p.Life(
+        steps=tuple(draw(st.lists(_step, max_size=8))),
+        hooks=tuple(draw(st.lists(_built_in(), max_size=3))),
+        session=draw(st.sampled_from(sessions)),
+        new_process=True if first else draw(st.sampled_from((True, True, False))),
+        damage=None if first else draw(st.sampled_from((None, None, None, *p.DAMAGES))),
+        body_error=draw(st.sampled_from((None, None, None, "ValueError", "StopIteration", "OutOfRangeError"))),
+    )
+
+
+@st.composite
+def step_programs(draw: st.DrawFn) -> p.StepProgram:
+    """One to three lives on one directory (or none), with default and given built-in hooks."""
+    lives = [draw(_life(True, p.SESSIONS + ("MonitoredTrainingSession",)))]
+    for _ in range(draw(st.sampled_from((0, 0, 1, 1, 2)))):
+        lives.append(draw(_life(False, p.SESSIONS)))
+    save = draw(st.sampled_from(("steps", "secs", "neither", "neither", "off")))
+    summaries = draw(st.sampled_from(("steps", "secs", "neither", "off")))
+    return p.StepProgram(
+        lives=tuple(lives),
+        directory=draw(st.sampled_from((True, True, True, False))),
+        save_steps=draw(_steps_periods) if save == "steps" else "",
+        save_secs=draw(_secs_periods) if save == "secs" else None if save == "off" else "",
+        summary_steps=draw(_steps_periods) if summaries == "steps" else None if summaries == "off" else "",
+        summary_secs=draw(_secs_periods) if summaries == "secs" else "",
+        log_steps=draw(st.sampled_from(("", "", 1, 2, 3, None, 0))),
+        variables=draw(_variables),
+        default_scaffold=draw(st.sampled_from((False, False, False, False, True))),
+    )
+
+
+# --- the coordinator, arguments, savers ----------------------------------------------------------
+
+
+@st.composite
+def coordinator_programs(draw: st.DrawFn) -> p.CoordinatorProgram:
+    """Up to seven acts on a coordinator, alone or of a session; at most one thread stays."""
+    session = draw(st.none() | st.sampled_from(p.SESSIONS))
+    known = [act for act in p.COORDINATOR_ACTS if session or act not in ("run", "bad run", "should_stop", "close")]
+    made = []
+    for _ in range(draw(st.integers(1, 7))):
+        do = draw(st.sampled_from(known))
+        if do == "thread stays" and (session or any(act.do == do for act in made)):
+            do = "thread ends"
+        raises = do in ("report", "report outside", "report tuple", "thread fails", "bad run")
+        error = draw(st.sampled_from(p.ERRORS)) if raises else None
+        if do == "stop_on_exception":
+            error = draw(st.none() | st.sampled_from(p.ERRORS))
+        made.append(p.Act(do, error))
+    # An unstopped coordinator waits in join for ever if a thread stays.
+    while _waits_for_ever(made):
+        made = [act for act in made if act.do != "thread stays"]
+    types = () if session else draw(st.sampled_from(((), (), ("ValueError",), ("StopIteration", "OutOfRangeError"))))
+    return p.CoordinatorProgram(tuple(made), session, types)
+
+
+def _waits_for_ever(acts: list[p.Act]) -> bool:
+    stays = stopped = False
+    for act in acts:
+        stays = stays or act.do == "thread stays"
+        stopped = stopped or act.do == "request_stop"
+        stopped = stopped and act.do != "clear_stop"
+        if act.do == "join" and stays and not stopped:
+            return True
+    return False
+
+
+def _patient(program: p.ArgumentsProgram) -> p.ArgumentsProgram:
+    # A worker whose model is never ready polls through two hours of virtual time: one minute will do.
+    return program if program.is_chief or program.scaffold else program._replace(max_wait_secs=60)
+
+
+_periods = st.sampled_from(p.PERIODS + (1.5, 100, 600))
+_directories = st.sampled_from(p.DIRECTORIES)
+arguments_programs = st.builds(
+    p.ArgumentsProgram,
+    is_chief=st.sampled_from((True, True, True, False)),
+    checkpoint_dir=_directories,
+    save_checkpoint_secs=st.just(p.LEFT_OUT) | _periods,
+    save_checkpoint_steps=st.just(p.LEFT_OUT) | _periods,
+    save_summaries_steps=st.just(p.LEFT_OUT) | _periods,
+    save_summaries_secs=st.just(p.LEFT_OUT) | _periods,
+    log_step_count_steps=_periods,
+    summary_dir=st.just(p.LEFT_OUT) | _directories,
+    hooks=st.integers(0, 2),
+    chief_only_hooks=st.integers(0, 2),
+    container=st.sampled_from(("list", "list", *p.CONTAINERS)),
+    scaffold=st.sampled_from((True, True, True, False)),
+    global_step=st.sampled_from((True, True, True, True, False)),
+    save_graph_def=st.sampled_from((p.LEFT_OUT, p.LEFT_OUT, True, False)),
+    max_wait_secs=st.sampled_from((p.LEFT_OUT, p.LEFT_OUT, 60)),
+).map(_patient)
+
+_saver_acts = st.builds(
+    p.SaverAct, do=st.sampled_from(("save", "save", "save", "assign", *p.SAVER_ACTS)), value=st.integers(0, 4)
+)
+saver_programs = st.builds(
+    p.SaverProgram,
+    acts=st.lists(_saver_acts, min_size=1, max_size=10).map(tuple),
+    max_to_keep=st.sampled_from((None, 0, 1, 2, 5, -1)),
+    keep_hours=st.sampled_from((10000.0, 10000.0, 1.0, 0.4)),
+    relative=st.booleans(),
+    sharded=st.booleans(),
+    variables=_variables,
+    directory=st.sampled_from(("d", "d", "d", "with space", "with'quote", "ünicode", "gl[ob]", "deep/er", "a,b")),
+    write_meta=st.sampled_from((False, False, False, True)),
+    latest_filename=st.sampled_from((None, None, None, "latest")),
+)
+
+BY_NAME = {
+    "hooks": programs,
+    "odd hooks": odd_programs,
+    "fetches and feeds": fetch_programs(),
+    "steps": step_programs(),
+    "coordinator": coordinator_programs(),
+    "arguments": arguments_programs,
+    "saver": saver_programs,
+}
+WEIGHTS = {"hooks": 8, "odd hooks": 4, "fetches and feeds": 3, "steps": 5, "coordinator": 4, "arguments": 3, "saver": 3}

@@ -209,7 +209,9 @@ def test_values_are_described():
         json.dumps(describe(make_error(error, "text")))
 
 
-@pytest.mark.parametrize("name", ("interpreter", "trace", "probes", "program", "recorder", "sandbox"))
+@pytest.mark.parametrize(
+    "name", ("interpreter", "interpreter_more", "trace", "probes", "program", "recorder", "sandbox", "devices")
+)
 def test_the_recording_side_keeps_to_old_syntax(name):
     with open(os.path.join(FOLDER, name + ".py"), encoding="utf-8") as file:
         tree = ast.parse(file.read(), feature_version=(3, 6))

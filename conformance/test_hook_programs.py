@@ -1,5 +1,6 @@
 """Random hook programs: whatever hooks do at whatever call, both sides show the same trace."""
 
+import contextlib
 import functools
 import os
 
@@ -24,22 +25,28 @@ RULES = (
 FAILURES = os.path.join("build", "conformance")
 
 
-def judge(harness, program):
-    text = p.to_json(program)
+@contextlib.contextmanager
+def keep(text):
+    """Keep a program that differs, yielding the path; the last failing example is the shrunk one."""
     path = os.path.join(FAILURES, "failing-program.json")
     try:
+        yield path
+    except AssertionError:
+        os.makedirs(FAILURES, exist_ok=True)
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(text + "\n")
+        raise
+
+
+def judge(harness, program):
+    text = p.to_json(program)
+    with keep(text) as path:
         harness.judge(
             functools.partial(perform, program=program),
             RULES,
             f"a random hook program\nprogram: {text}",
             f"python -m conformance replay {path}",
         )
-    except AssertionError:
-        # The last failing example is the shrunk one.
-        os.makedirs(FAILURES, exist_ok=True)
-        with open(path, "w", encoding="utf-8") as file:
-            file.write(text + "\n")
-        raise
 
 
 @hypothesis.given(program=strategies.programs)

@@ -1,0 +1,43 @@
+"""Where generated programs place their variables and their arithmetic.
+
+By default nowhere, which is the CPU. On a GPU both are pinned, and no operation is moved to where it
+would run (soft placement is off). Strings, summaries and the readiness ops have no GPU kernels and
+stay where the implementation puts them. This module keeps to Python 3.6 syntax.
+"""
+
+import contextlib
+from typing import Any, Optional
+
+from conformance.trace import tf
+
+GPU = "/GPU:0"
+TOLERANCE = 1e-6
+"""How far numbers on the GPU may be from those on the CPU, relative to the larger one or to 1."""
+
+_device = [None]  # type: Any
+
+
+def current() -> Optional[str]:
+    """Return the device that programs are pinned to, None for none."""
+    return _device[0]
+
+
+@contextlib.contextmanager
+def on(device: Optional[str]) -> Any:
+    """Pin the programs that run inside the block to `device`."""
+    saved = _device[0]
+    _device[0] = device
+    try:
+        yield
+    finally:
+        _device[0] = saved
+
+
+def scope() -> Any:
+    """Return the context in which a program makes its variables and its arithmetic."""
+    return tf.device(_device[0])
+
+
+def gpus() -> int:
+    """Return how many GPUs TensorFlow sees."""
+    return len(tf.config.experimental.list_physical_devices("GPU"))

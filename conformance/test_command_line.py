@@ -1,0 +1,144 @@
+"""The command line: exit codes, the shape of the result, a page that stands alone."""
+
+import argparse
+import json
+import os
+import re
+import subprocess
+import sys
+
+import pytest
+
+from conformance import __main__, enumeration, program, report, run
+from conformance.rules import GROUPS, RULES
+
+WRONG = "conformance.wrong_implementation"
+
+
+def command(*arguments):
+    environment = {**os.environ, "CONFORMANCE_SHOW": ""}
+    environment["PYTHONPATH"] = os.pathsep.join(os.path.abspath(path) for path in sys.path if path)
+    line = [sys.executable, "-m", "conformance", *arguments]
+    done = subprocess.run(line, env=environment, capture_output=True, text=True, timeout=300, check=False)
+    return done.returncode, done.stdout + done.stderr
+
+
+@pytest.fixture(scope="module")
+def same(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("same")
+    arguments = ("--profile", "quick", "--programs", "40", "--seed", "5", "--out", str(folder))
+    code, text = command("run", *arguments)
+    assert code == run.SAME, text
+    return folder, text
+
+
+def test_a_run_without_differences(same):
+    folder, text = same
+    result = json.loads((folder / "result.json").read_text())
+    assert result["verdict"] == "same"
+    assert result["programs"] >= 40
+    assert result["seed"] == 5
+    assert set(result["rules"]) == set(RULES)
+    assert set(result["groups"]) == set(GROUPS)
+    assert {"tensorflow", "python", "hypothesis"} <= set(result["versions"])
+    assert result["differences"] == []
+    assert 0 < result["share_outside_tensorflow"] < 1
+    assert result["programs_per_second"] > 0
+    assert len(result["slowest"]) == 10
+    assert "0 unregistered differences" in text
+
+
+def test_the_page_stands_alone(same):
+    folder, _ = same
+    page = folder / "again.html"
+    assert __main__.main(["report", str(folder / "result.json"), "--html", str(page)]) == run.SAME
+    html = page.read_text()
+    assert html == (folder / "report.html").read_text()
+    assert not re.search(r"https?://|<script|<link|src=|url\(", html)
+    assert all(rule in html for rule in RULES)
+
+
+def test_a_run_with_differences(tmp_path, capsys):
+    arguments = ("--profile", "quick", "--programs", "60", "--seed", "1", "--strategy", "steps", "--subject", WRONG)
+    assert __main__.main(["run", *arguments, "--out", str(tmp_path)]) == run.DIFFERENT
+    result = json.loads((tmp_path / "result.json").read_text())
+    difference = result["differences"][0]
+    with open(difference["file"], encoding="utf-8") as file:
+        assert program.to_json(program.from_json(file.read())) == difference["program"]
+    assert f"{WRONG} differs from" in difference["report"]
+    assert difference["report"].splitlines()[0] in capsys.readouterr().out
+    assert any(row["verdict"] == "divergent" for row in result["rules"].values())
+    replay = difference["replay"].split()
+    assert replay[:3] == ["python", "-m", "conformance"]
+    code, text = command(*replay[3:])
+    assert code == run.DIFFERENT
+    assert f"{WRONG} differs from" in text
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    (
+        ("run", "--subject", "no_such_module"),
+        ("run", "--profile", "weekly"),
+        ("run", "--programs", "0"),
+        ("run", "--programs", "5", "--minutes", "5"),
+        ("enumerate", "--slice", "3/2"),
+        ("replay", "no-such-file.json"),
+        ("report", "no-such-file.json", "--html", "page.html"),
+        (),
+    ),
+    ids=" ".join,
+)
+def test_wrong_usage(arguments, capsys):
+    try:
+        code = __main__.main(list(arguments))
+    except SystemExit as exit:
+        code = exit.code
+    assert code == run.USAGE
+    assert capsys.readouterr().err
+
+
+def arguments_with(device):
+    return argparse.Namespace(oracle=None, subject=None, device=device)
+
+
+def test_a_device_that_is_not_there(monkeypatch):
+    monkeypatch.setattr(run.devices, "gpus", lambda: 0)
+    with pytest.raises(run.MissingDeviceError, match="TensorFlow sees no GPU here"):
+        run.sides_of(arguments_with("gpu"))
+    sides, remark = run.sides_of(arguments_with("all"))
+    assert [one.device for one in sides] == [None]
+    assert "GPU was not run" in remark
+    monkeypatch.setattr(run, "sides_of", lambda arguments: (_ for _ in ()).throw(run.MissingDeviceError("none")))
+    assert run.main(arguments_with("gpu")) == run.NO_DEVICE
+
+
+def test_devices_that_are_there(monkeypatch):
+    monkeypatch.setattr(run.devices, "gpus", lambda: 1)
+    assert [one.device for one in run.sides_of(arguments_with("gpu"))[0]] == ["/GPU:0"]
+    assert [one.device for one in run.sides_of(arguments_with("all"))[0]] == [None, "/GPU:0"]
+
+
+def test_parts():
+    assert enumeration.part("3/7") == (3, 7)
+    for text in ("0/3", "4/3", "a/b", "3"):
+        with pytest.raises(argparse.ArgumentTypeError):
+            enumeration.part(text)
+
+
+def test_chapters_are_the_scenarios():
+    names = [os.path.basename(path) for path in run.chapters()]
+    assert "test_close.py" in names
+    assert "test_command_line.py" not in names
+    for path in run.chapters():
+        with open(path, encoding="utf-8") as file:
+            text = file.read()
+        assert "conforms" in text or "harness" in text or "differential" in text
+
+
+def test_text_of_a_program_is_escaped(same, tmp_path):
+    result = json.loads((same[0] / "result.json").read_text())
+    result["slowest"][0]["program"] = "<script>alert(1)</script>"
+    page = tmp_path / "page.html"
+    report.write_page(result, str(page))
+    assert "<script" not in page.read_text()
