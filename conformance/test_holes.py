@@ -387,3 +387,19 @@ def test_the_whole_line_when_readiness_fails_otherwise(train, record, monkeypatc
     with monkeypatch.context() as patch:
         patch.setattr(tf.Session, "run", fail)
         record.outcome("prepare", manager.prepare_session, "", init_op=tf.no_op(), config=record.config())
+
+
+@conforms("MTS-SES-02")
+def test_object_based_checkpoint_restored_by_names(train, record):
+    with record.graph():
+        weight = tf.Variable(7.0, name="weight", use_resource=True)
+        with tf.Session(config=record.config()).as_default() as session:
+            session.run(weight.initializer)
+            prefix = tf.compat.v2.train.Checkpoint(weight=weight).write(record.path("o"))
+    with record.graph():
+        weight = tf.Variable(0.0, name="weight", use_resource=True)
+        saver = train.Saver()
+        with tf.Session(config=record.config()) as session:
+            for _ in range(2):
+                record.outcome("restore", saver.restore, session, prefix)
+                record("weight", session.run(weight))
