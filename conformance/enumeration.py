@@ -183,8 +183,10 @@ def run_slice(comparer: campaign.Comparer, piece: Slice) -> None:
 
 
 def part(text: str) -> tuple[int, int]:
-    """Read `i/n`, the i-th of n parts (from 1)."""
+    """Read `i/n`, the i-th of n parts (from 1), or `today/n`, another part each day."""
     number, _, count = text.partition("/")
+    if number == "today" and count.isdigit() and int(count):
+        number = str(int(time.time() // 86400) % int(count) + 1)
     if not (number.isdigit() and count.isdigit() and 1 <= int(number) <= int(count)):
         raise argparse.ArgumentTypeError(f"{text!r} is not i/n with 1 <= i <= n")
     return int(number), int(count)

@@ -121,7 +121,9 @@ def test_devices_that_are_there(monkeypatch):
 
 def test_parts():
     assert enumeration.part("3/7") == (3, 7)
-    for text in ("0/3", "4/3", "a/b", "3"):
+    assert enumeration.part("today/1") == (1, 1)
+    assert 1 <= enumeration.part("today/9")[0] <= 9
+    for text in ("0/3", "4/3", "a/b", "3", "today/0"):
         with pytest.raises(argparse.ArgumentTypeError):
             enumeration.part(text)
 

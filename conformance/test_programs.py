@@ -131,3 +131,12 @@ def test_a_piece_of_the_enumeration(harness, tmp_path):
     assert tally.differences == []
     assert (tally.programs["single faults"], tally.programs["arguments"]) == (1, 5)
     assert tally.programs["pairs considered"] == len(list(enumeration.pairs(setting, last)))
+
+
+def test_todays_part_of_the_enumeration(harness, tmp_path):
+    sides = campaign.Sides(harness.oracle.name, harness.subject.name)
+    pieces = enumeration.select(enumeration.slices(), enumeration.part("today/3000"))
+    tally = campaign.Tally()
+    for _, one in campaign.run_tasks(sides, pieces, enumeration.run_slice, 1, str(tmp_path)):
+        tally.add(one)
+    assert [difference.report for difference in tally.differences] == []
