@@ -50,7 +50,8 @@ def _run(options: argparse.Namespace) -> int:
     options.out.mkdir(parents=True, exist_ok=True)
     path = options.out / "results.json"
     path.unlink(missing_ok=True)
-    arguments = ["-v", "-p", "no:randomly", "-p", "no:cacheprovider", "-o", "faulthandler_timeout=0", "-rfE", "--benchmark-columns=median,iqr,rounds"]
+    arguments = "-v -rfE -p no:randomly -p no:cacheprovider --benchmark-columns=median,iqr,rounds".split()
+    arguments += ["-o", "faulthandler_timeout=0"]  # some cases take minutes
     arguments += [f"--perf-{name}={getattr(options, name)}" for name in ("profile", "device", "only")]
     code = pytest.main([str(ROOT / "perf"), f"--rootdir={ROOT}", *arguments, f"--perf-json={path}"])
     if not path.exists():
