@@ -31,6 +31,7 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("--profile", choices=("smoke", "default", "full"), default="default", help="how much is measured")
     run.add_argument("--strict", action="store_true", help="exit 1 if a target is missed")
     run.add_argument("--save-baseline", action="store_true", help="make this run the baseline, add it to the history")
+    run.add_argument("--guards", action="store_true", help="only the cases that guard the baseline")
     check = commands.add_parser("check", help="compare with perf/baseline.json")
     for command in (run, check):
         command.add_argument("--device", choices=("cpu", "gpu"), default="cpu", help="where the models are")
@@ -50,7 +51,8 @@ def _run(options: argparse.Namespace) -> int:
     options.out.mkdir(parents=True, exist_ok=True)
     path = options.out / "results.json"
     path.unlink(missing_ok=True)
-    arguments = "-v -rfE -p no:randomly -p no:cacheprovider --benchmark-columns=median,iqr,rounds".split()
+    arguments = ["-v", "-rfE", "-p", "no:randomly", "-p", "no:cacheprovider", "--benchmark-columns=median,iqr,rounds"]
+    arguments += ["--perf-guards"] if options.guards else []
     arguments += ["-o", "faulthandler_timeout=0"]  # some cases take minutes
     arguments += [f"--perf-{name}={getattr(options, name)}" for name in ("profile", "device", "only")]
     code = pytest.main([str(ROOT / "perf"), f"--rootdir={ROOT}", *arguments, f"--perf-json={path}"])

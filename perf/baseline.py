@@ -40,10 +40,13 @@ def compared(result: dict[str, Any]) -> dict[str, dict[str, float]]:
 
 
 def save(report: dict[str, Any], baseline: Path = BASELINE, history: Path = HISTORY) -> None:
-    """Make a report the baseline of its release and device, and add it to the history."""
+    """Make a report the baseline of its release and device, and add it to the history.
+
+    Cases that were not measured this time keep their ratios.
+    """
     entry = {"created": report["created"], "commit": report["versions"]["commit"], "machine": report["machine"]}
-    entry["ratios"] = ratios_of(report["results"])
     baselines = load(baseline)
+    entry["ratios"] = baselines.get(key(report), {}).get("ratios", {}) | ratios_of(report["results"])
     baselines[key(report)] = entry
     _write(baseline, baselines)
     past = load(history)

@@ -176,14 +176,14 @@ def _lifetimes() -> Iterator[Case]:
     yield _sized("time_restart", lifetimes.restart, MANY_SMALL, target=target, effort=SLOW)
     for kind, make in (("time_create", lifetimes.creation), ("time_restart", lifetimes.restart)):
         yield _sized(kind, make, TINY, profiles=("smoke",))
-        yield _sized(kind, make, SMALL, gate=kind == "time_create")
-        yield _sized(kind, make, models.Size(10, 1000, more_ops=2000))
-        yield _sized(kind, make, models.Size(10, 1000, more_ops=8000))
-        yield _sized(kind, make, models.Size(100, 1000), profiles=("full",))
+        yield _sized(kind, make, SMALL, gate=kind == "time_create", effort=SLOW)
+        yield _sized(kind, make, models.Size(10, 1000, more_ops=2000), effort=SLOW)
+        yield _sized(kind, make, models.Size(10, 1000, more_ops=8000), effort=SLOW)
+        yield _sized(kind, make, models.Size(100, 1000), profiles=("full",), effort=SLOW)
         yield _sized(kind, make, models.Size(1000, 1000, adam=True), profiles=("full",), effort=SLOW)
     yield _sized("time_recover", lifetimes.recovery, TINY, profiles=("smoke",))
-    yield _sized("time_recover", lifetimes.recovery, SMALL)
-    yield _sized("time_recover", lifetimes.recovery, models.Size(10, 1000, more_ops=8000))
+    yield _sized("time_recover", lifetimes.recovery, SMALL, effort=SLOW)
+    yield _sized("time_recover", lifetimes.recovery, models.Size(10, 1000, more_ops=8000), effort=SLOW)
 
 
 def _memory(what: str, effort: Effort, device: str) -> dict[str, list[float]]:

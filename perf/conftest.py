@@ -34,6 +34,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--perf-profile", choices=cases.PROFILES, default="default", help="how much is measured")
     group.addoption("--perf-device", choices=("cpu", "gpu"), default="cpu", help="where the models are")
     group.addoption("--perf-only", default="", help="only cases whose id contains this")
+    group.addoption("--perf-guards", action="store_true", help="only the cases that guard the baseline")
     group.addoption("--perf-json", default="", help="write what was measured to this file")
 
 
@@ -49,7 +50,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "case" in metafunc.fixturenames:
         option = metafunc.config.getoption
         kind = metafunc.function.__name__.removeprefix("test_")
-        found = cases.select(option("--perf-profile"), kind, option("--perf-only"))
+        found = cases.select(option("--perf-profile"), kind, option("--perf-only"), option("--perf-guards"))
         metafunc.parametrize("case", found, ids=[case.name for case in found])
 
 
