@@ -168,8 +168,10 @@ def _ending_rules(program: p.Program, seen: _Seen, fired: list[p.Action], raised
         yield "RUN-01"
     if ("request_stop", "before_run") in dos:
         yield "RUN-10"
-        if any(run.step_fn for run in program.runs):
-            yield from ("STEP-03", "STEP-04")
+    if any(run.step_fn and run.stop_in_step_fn for run in program.runs) and seen.stage("after_run"):
+        yield "STEP-03"
+    if any(do == "request_stop" for do, _ in dos) and any(run.step_fn for run in program.runs[1:]):
+        yield "STEP-04"
     if any(do == "run" for do, _ in dos):
         yield "RUN-13"
     errors = [error for stage, error in raised.items() if stage in ("before_run", "after_run")]
@@ -278,6 +280,10 @@ def _coordinator_rules(program: p.CoordinatorProgram, seen: _Seen) -> Iterator[s
             yield "CRD-02"
     if "report outside" in done:
         yield "CRD-04"
+    if "looper" in done:
+        yield "LPR-01"
+    if "thread stays" in done and "close" in done and seen.said("Coordinator stopped with threads still running"):
+        yield "CLOSE-06"
     if "stop_on_exception" in done or "thread fails" in done:
         yield "CRD-05"
     if any("Coordinator" in text or "Error reported" in text for text in seen.logs):
@@ -354,12 +360,78 @@ def _saver_rules(program: p.SaverProgram, seen: _Seen) -> Iterator[str]:
         yield "CKP-06"
 
 
+_PIECES = ("init_op", "ready_op", "ready_for_local_init_op", "local_init_op", "summary_op", "saver")
+
+
+def _creation_features(program: p.CreationProgram, seen: _Seen) -> Iterator[str]:
+    yield program.creator
+    for name in _PIECES:
+        yield f"{name} {getattr(program, name)}"
+    yield f"variables {program.model}"
+    yield f"restore {program.restore}" + (", a checkpoint" if program.checkpoint else "")
+    yield "ready at once" if not program.ready_after else "ready later" if program.ready_after > 0 else "never ready"
+    yield f"queue {program.queue}"
+    yield "the session was made" if seen.made and not seen.raised("make") else "making the session failed"
+    if program.then:
+        yield program.then
+
+
+def _creation_rules(program: p.CreationProgram, seen: _Seen) -> Iterator[str]:
+    pieces = [getattr(program, name) for name in _PIECES]
+    yield "SCF-01"
+    if program.creator == "recover":
+        yield "SES-12"
+        if program.wait and program.restore == "directory":
+            yield "SES-11"
+        if program.ready_for_local_init_op == "explicit" and program.local_init_op == "absent":
+            yield "SES-09"
+        return
+    yield from ("SCF-02", "SCF-05", "SCF-06")
+    if "collection" in pieces:
+        yield "SCF-03"
+    if "two" in pieces:
+        yield "SCF-04"
+    if program.init_fn:
+        yield "SCF-07"
+    if program.copies:
+        yield "SCF-08"
+    if program.init_feed:
+        yield "SCF-10"
+    if program.restore == "both":
+        yield "SES-03"
+    if seen.said("Graph was finalized."):
+        yield "SCF-09"
+    failed = seen.raised("make")
+    if program.creator == "worker" and seen.made:
+        yield from ("SES-10", "ARG-12")
+    if failed == "RuntimeError" and seen.made:
+        yield from ("SES-06", "SES-07", "LIFE-04")
+    if program.model == "none" and program.restore == "directory" and program.checkpoint:
+        yield "SES-13"
+    if program.global_step != "none":
+        yield from ("GS-01", "GS-02")
+    if failed or not seen.made:
+        return
+    yield from ("SES-01", "SES-08", "SES-15", "GRAPH-01")
+    if program.restore and program.checkpoint:
+        yield "SES-02"
+    if program.prefinalised or program.finalized:
+        yield "GRAPH-03"
+    if program.then in ("second", "overlapping"):
+        yield from ("GRAPH-02", "GRAPH-05")
+    if program.then == "create again":
+        yield "SES-14"
+    if program.queue:
+        yield from ("QR-01", "QR-02", "QR-03", "QR-04", "QR-07", "QR-05" if program.queue == "ends" else "QR-06")
+
+
 _PRODUCED: Any = {
     p.Program: _hook_features,
     p.StepProgram: _step_features,
     p.CoordinatorProgram: _coordinator_features,
     p.ArgumentsProgram: _arguments_features,
     p.SaverProgram: _saver_features,
+    p.CreationProgram: _creation_features,
 }
 _RULES: Any = {
     p.Program: _hook_rules,
@@ -367,4 +439,5 @@ _RULES: Any = {
     p.CoordinatorProgram: _coordinator_rules,
     p.ArgumentsProgram: _arguments_rules,
     p.SaverProgram: _saver_rules,
+    p.CreationProgram: _creation_rules,
 }

@@ -233,12 +233,17 @@ class _Performance:
         feeds = self._feeds(run.feeds)
         options = self._options(run.options)
         metadata = tf.RunMetadata() if run.metadata else None
+
+        def step(step_context: Any) -> Any:
+            value = step_context.run_with_hooks(fetches, feeds, options, metadata)
+            if run.stop_in_step_fn:
+                step_context.request_stop()
+            return value
+
         if not (run.step_fn and hasattr(self.session, "run_step_fn")):
             value = self.session.run(fetches, feeds, options, metadata)
         else:
-            value = self.session.run_step_fn(
-                lambda step_context: step_context.run_with_hooks(fetches, feeds, options, metadata)
-            )
+            value = self.session.run_step_fn(lambda step_context: step(step_context))
         if options is not None:
             self.record("options after the run", options)
         if metadata is not None:

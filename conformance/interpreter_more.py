@@ -24,6 +24,10 @@ def perform(train: Any, record: Recorder, program: Any) -> None:
         _Driven(train, record, program).perform()
     elif isinstance(program, p.ArgumentsProgram):
         _call(train, record, program)
+    elif isinstance(program, p.CreationProgram):
+        from conformance import interpreter_creation
+
+        interpreter_creation.perform(train, record, program)
     else:
         _Saves(train, record, program).perform()
 
@@ -216,7 +220,7 @@ class _Driven:
                 raise make_error(error, "from run")
 
         hooks = [self.record.hook("A", after_create_session=keep, before_run=fail)]
-        self.session = self.record.session(hooks, self.program.session, scaffold=scaffold)
+        self.session = self.record.session(hooks, self.program.session, scaffold=scaffold, stop_grace_period_secs=2)
 
     def _do(self, act: p.Act) -> None:
         record, coordinator = self.record, self.coordinator
@@ -240,6 +244,8 @@ class _Driven:
             record.outcome(act.do, self._with_coordinator, error if act.error else None)
         elif act.do == "wait":
             record.outcome(act.do, coordinator.wait_for_stop, 0.001)
+        elif act.do == "looper":
+            record.outcome(act.do, self._loop, error if act.error else None)
         elif act.do.startswith("thread"):
             self._start_thread(act.do, error)
         elif self.session is not None:
@@ -267,6 +273,19 @@ class _Driven:
             if error is not None:
                 raise error
         return "swallowed"
+
+    def _loop(self, error: Any) -> int:
+        rounds = []  # type: List[int]
+
+        def round_of_the_loop() -> None:
+            rounds.append(1)
+            if len(rounds) == 2 and error is not None:
+                raise error
+            if len(rounds) == 3:
+                self.coordinator.request_stop()
+
+        self.train.LooperThread.loop(self.coordinator, None, round_of_the_loop).join()
+        return len(rounds)
 
     def _start_thread(self, what: str, error: BaseException) -> None:
         released = threading.Event()

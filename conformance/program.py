@@ -1,13 +1,14 @@
 """Programs: what a generated scenario does, as small typed values with a JSON form.
 
 A program says what is made, what is done with it in which order, and what goes wrong when. It says
-nothing of what should happen: that is what the oracle is for. There are five kinds:
+nothing of what should happen: that is what the oracle is for. There are six kinds:
 
 - `Program`: one session, hooks of the user's, what each does at which call of which stage;
 - `StepProgram`: built-in hooks with periods, increments, the clock, restarts, damaged directories;
 - `CoordinatorProgram`: a coordinator, alone or of a session, driven from outside;
 - `ArgumentsProgram`: one call of MonitoredTrainingSession;
-- `SaverProgram`: a sequence of saves, restores and accidents.
+- `SaverProgram`: a sequence of saves, restores and accidents;
+- `CreationProgram`: a scaffold, readiness, restoring, queue runners, a graph used twice.
 
 This module keeps to Python 3.6 syntax.
 """
@@ -85,7 +86,7 @@ class Hook(NamedTuple):
 
 
 class Run(NamedTuple):
-    """One call of `session.run`, or of `run_step_fn` around it."""
+    """One call of `session.run`, or of `run_step_fn` around it, which may also request a stop after."""
 
     fetches: str = "tensor"
     feeds: Tuple[Feed, ...] = ()
@@ -93,6 +94,7 @@ class Run(NamedTuple):
     metadata: bool = False
     step_fn: bool = False
     ask_should_stop: bool = True
+    stop_in_step_fn: bool = False
 
 
 class Program(NamedTuple):
@@ -179,7 +181,7 @@ class StepProgram(NamedTuple):
 
 COORDINATOR_ACTS = (
     "request_stop", "report", "report outside", "report tuple", "clear_stop", "join", "raise", "stop_on_exception",
-    "wait", "thread ends", "thread fails", "thread stays", "run", "bad run", "should_stop", "close",
+    "wait", "thread ends", "thread fails", "thread stays", "looper", "run", "bad run", "should_stop", "close",
 )  # fmt: skip
 
 
@@ -250,7 +252,43 @@ class SaverProgram(NamedTuple):
     latest_filename: Optional[str] = None
 
 
-KINDS = {cls.__name__: cls for cls in (Program, StepProgram, CoordinatorProgram, ArgumentsProgram, SaverProgram)}
+PIECES = ("absent", "explicit", "collection", "two")
+CREATORS = ("chief", "worker", "recover")
+
+
+class CreationProgram(NamedTuple):
+    """How a session comes to be; each piece of the scaffold is absent, given, or found in its collection.
+
+    `ready_after` polls the model is ready, never if negative; `queue` says how a producer ends; `then`
+    what else is done on the same graph.
+    """
+
+    creator: str = "chief"
+    session: str = "MonitoredSession"
+    init_op: str = "absent"
+    ready_op: str = "absent"
+    ready_for_local_init_op: str = "absent"
+    local_init_op: str = "absent"
+    summary_op: str = "absent"
+    saver: str = "absent"
+    init_fn: Optional[str] = None
+    init_feed: bool = False
+    copies: int = 0
+    finalized: bool = False
+    ready_after: int = 0
+    restore: Optional[str] = None
+    checkpoint: bool = False
+    wait: bool = False
+    model: str = "some"
+    prefinalised: bool = False
+    then: Optional[str] = None
+    queue: Optional[str] = None
+    global_step: str = "none"
+    variables: str = "resource"
+
+
+_ALL = (Program, StepProgram, CoordinatorProgram, ArgumentsProgram, SaverProgram, CreationProgram)
+KINDS = {cls.__name__: cls for cls in _ALL}
 
 
 def runs_steps(program: Any) -> bool:

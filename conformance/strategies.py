@@ -52,6 +52,7 @@ runs = st.builds(
     metadata=st.booleans(),
     step_fn=st.sampled_from((False, False, True)),
     ask_should_stop=st.booleans(),
+    stop_in_step_fn=st.sampled_from((False, False, True)),
 )
 _cheap_runs = st.builds(p.Run, fetches=runs.map(lambda run: run.fetches), feeds=_feeds)
 _variables = st.sampled_from(("resource", "resource", "reference"))
@@ -169,11 +170,11 @@ def coordinator_programs(draw: st.DrawFn) -> p.CoordinatorProgram:
     made = []
     for _ in range(draw(st.integers(1, 7))):
         do = draw(st.sampled_from(known))
-        if do == "thread stays" and (session or any(act.do == do for act in made)):
+        if do == "thread stays" and any(act.do == do for act in made):
             do = "thread ends"
         raises = do in ("report", "report outside", "report tuple", "thread fails", "bad run")
         error = draw(st.sampled_from(p.ERRORS)) if raises else None
-        if do == "stop_on_exception":
+        if do in ("stop_on_exception", "looper"):
             error = draw(st.none() | st.sampled_from(p.ERRORS))
         made.append(p.Act(do, error))
     # An unstopped coordinator waits in join for ever if a thread stays.
@@ -236,6 +237,40 @@ saver_programs = st.builds(
     latest_filename=st.sampled_from((None, None, None, "latest")),
 )
 
+# --- creation ------------------------------------------------------------------------------------
+
+
+@st.composite
+def creation_programs(draw: st.DrawFn) -> p.CreationProgram:
+    """A scaffold of any pieces, a model that becomes ready or not, something to restore or not."""
+    piece = st.sampled_from(("absent", *("explicit",) * 10, *("collection",) * 8, "two"))
+    creator = draw(st.sampled_from(("chief", "chief", "chief", "worker", "recover")))
+    plain = draw(st.booleans())
+    pieces = {
+        name: "absent" if plain and draw(st.booleans()) else draw(piece)
+        for name in ("init_op", "ready_op", "ready_for_local_init_op", "local_init_op", "summary_op", "saver")
+    }
+    return p.CreationProgram(
+        creator=creator,
+        session=draw(st.sampled_from(p.SESSIONS[:2])) if creator == "chief" else "MonitoredSession",
+        **pieces,
+        init_fn=draw(st.sampled_from((None, None, "sets", "raises"))),
+        init_feed=draw(st.booleans()),
+        copies=draw(st.sampled_from((0, 0, 0, 1, 2))),
+        finalized=draw(st.sampled_from((False, False, True))),
+        ready_after=draw(st.sampled_from((0, 0, 0, 1, 2, -1) if creator == "worker" else (0,) * 9 + (1, -1))),
+        restore=draw(st.sampled_from((None, None, "directory", "directory", "file", "file", "both"))),
+        checkpoint=draw(st.booleans()),
+        wait=draw(st.booleans()),
+        model=draw(st.sampled_from(("some", "some", "some", "none", "local"))),
+        prefinalised=draw(st.sampled_from((False,) * 7 + (True,))),
+        then=draw(st.sampled_from((None, None, "second", "overlapping", "create again"))),
+        queue=draw(st.sampled_from((None, None, "ends", "fails"))),
+        global_step=draw(st.sampled_from(("none", "created", "created", "two"))),
+        variables=draw(_variables),
+    )
+
+
 BY_NAME = {
     "hooks": programs,
     "odd hooks": odd_programs,
@@ -244,5 +279,15 @@ BY_NAME = {
     "coordinator": coordinator_programs(),
     "arguments": arguments_programs,
     "saver": saver_programs,
+    "creation": creation_programs(),
 }
-WEIGHTS = {"hooks": 8, "odd hooks": 4, "fetches and feeds": 3, "steps": 5, "coordinator": 4, "arguments": 3, "saver": 3}
+WEIGHTS = {
+    "hooks": 8,
+    "odd hooks": 4,
+    "fetches and feeds": 3,
+    "steps": 5,
+    "coordinator": 4,
+    "arguments": 3,
+    "saver": 3,
+    "creation": 4,
+}

@@ -210,7 +210,18 @@ def test_values_are_described():
 
 
 @pytest.mark.parametrize(
-    "name", ("interpreter", "interpreter_more", "trace", "probes", "program", "recorder", "sandbox", "devices")
+    "name",
+    (
+        "interpreter",
+        "interpreter_creation",
+        "interpreter_more",
+        "trace",
+        "probes",
+        "program",
+        "recorder",
+        "sandbox",
+        "devices",
+    ),
 )
 def test_the_recording_side_keeps_to_old_syntax(name):
     with open(os.path.join(FOLDER, name + ".py"), encoding="utf-8") as file:
