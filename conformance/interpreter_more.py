@@ -284,7 +284,12 @@ class _Driven:
             if len(rounds) == 3:
                 self.coordinator.request_stop()
 
-        self.train.LooperThread.loop(self.coordinator, None, round_of_the_loop).join()
+        saved = getattr(threading, "excepthook", None)  # since Python 3.8
+        threading.excepthook = lambda uncaught: self.record("uncaught in a thread", uncaught.exc_value)
+        try:
+            self.train.LooperThread.loop(self.coordinator, None, round_of_the_loop).join()
+        finally:
+            threading.excepthook = saved
         return len(rounds)
 
     def _start_thread(self, what: str, error: BaseException) -> None:
