@@ -101,10 +101,10 @@ def plant_slowdown() -> float:
 def _slowed(run: Callable[..., Any], share: float) -> Callable[..., Any]:
     @functools.wraps(run)
     def slowed(*arguments: Any, **named: Any) -> Any:
-        start = time.perf_counter()
+        start = time.thread_time()
         result = run(*arguments, **named)
-        until = time.perf_counter() + share * (time.perf_counter() - start)
-        while time.perf_counter() < until:
+        until = time.thread_time() + share * (time.thread_time() - start)
+        while time.thread_time() < until:
             pass
         return result
 
