@@ -8,6 +8,7 @@ tasks go to processes; the tallies add up to the same.
 import concurrent.futures
 import contextlib
 import functools
+import gc
 import hashlib
 import multiprocessing
 import os
@@ -272,6 +273,7 @@ def _do(comparer: Comparer, work: Work, task: Any) -> Tally:
     subject = getattr(comparer.harness.subject.namespace, "__file__", None) or FOLDER
     with _sampled(os.path.dirname(subject)) as samples:
         work(comparer, task)
+        gc.collect()  # the harness has switched the collector off
     tally = comparer.take_tally()
     tally.samples.update(samples)
     return tally

@@ -45,7 +45,7 @@ class _Lives:
             label = "life {}".format(number + 1)
             if life.new_process or life.damage == "moved":
                 tf.summary.FileWriterCache.clear()
-                self._put_events_aside(number)
+                self.record.put_events_aside("before-life-{}".format(number + 1))
             self._damage(life.damage)
             graph = tf.Graph()
             self.record.graphs.append(graph)
@@ -149,14 +149,6 @@ class _Lives:
         if name == "GlobalStepWaiterHook":
             return train.GlobalStepWaiterHook(0)
         return train.ProfilerHook(steps, secs, output_dir=where, show_memory=hook.flag)
-
-    def _put_events_aside(self, number: int) -> None:
-        # Two writers that open within one second of real time would share a file.
-        for folder, _, names in os.walk(self.record.directory):
-            for name in names:
-                if name.startswith("events.out.tfevents"):
-                    aside = "before-life-{}.{}".format(number + 1, name)
-                    os.rename(os.path.join(folder, name), os.path.join(folder, aside))
 
     def _damage(self, damage: Any) -> None:
         state = os.path.join(self.directory, "checkpoint")

@@ -97,7 +97,7 @@ def test_value(train, record):
 def test_read_of_the_hooks(train, record):
     # No read was made before: the hooks make it, once, and share it.
     step = train.create_global_step()
-    increment = tf.assign_add(step, 1)
+    increment = tf.assign_add(step, 0)  # nothing orders it against the hooks' read
     hooks = [train.StepCounterHook(every_n_steps=1), train.StopAtStepHook(last_step=3)]
     session = record.session(hooks)
     key = "global_step_read_op_cache"
