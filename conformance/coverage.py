@@ -422,7 +422,7 @@ def _creation_rules(program: p.CreationProgram, seen: _Seen) -> Iterator[str]:
     if program.then == "create again":
         yield "SES-14"
     if program.queue:
-        yield from ("QR-01", "QR-02", "QR-03", "QR-04", "QR-07", "QR-05" if program.queue == "ends" else "QR-06")
+        yield from ("QR-01", "QR-02", "QR-03", "QR-05" if program.queue == "ends" else "QR-06")
 
 
 _PRODUCED: Any = {
