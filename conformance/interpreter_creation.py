@@ -181,11 +181,12 @@ class _Creation:
         return {"one": self.one} if self.weight is None else {"one": self.one, "weight": self.weight}
 
     def _run(self, session: Any) -> None:
-        self.record.outcome("values", session.run, self._values())
-        # Two sessions of one graph would share the producer's numbers, and race for them.
-        if self.dequeue is not None and self.program.then is None:
+        # First the queue: what the runtime says of a missing variable depends on whether the
+        # producer's thread has already made another resource.
+        if self.dequeue is not None:
             for _ in range(4):
                 self.record.outcome("dequeued", session.run, self.dequeue)
+        self.record.outcome("values", session.run, self._values())
 
     def _recover(self) -> None:
         program, record = self.program, self.record
