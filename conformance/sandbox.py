@@ -148,7 +148,8 @@ def _forget_limited_warnings() -> None:
 @contextlib.contextmanager
 def _captured_warnings(record: Recorder) -> Any:
     def show(message: Any, category: Any, *_: Any, **__: Any) -> None:
-        record("warning", [category.__name__, str(message)])
+        if is_of_the_run(str(message)):
+            record("warning", [category.__name__, str(message)])
 
     with warnings.catch_warnings():
         warnings.simplefilter("always")

@@ -82,8 +82,11 @@ NORMALISATIONS: Tuple[Normalisation, ...] = (
 _COMPILED = [(re.compile(rule.pattern), rule.replacement) for rule in NORMALISATIONS]
 # TensorFlow warns once a process and function that something is deprecated, with paths of its own
 # files; the reference has no deprecated functions of its own. It complains of unused tensors when
-# the garbage collector happens to find them.
-_NOT_OF_THE_RUN = re.compile(r"^From .*: .* is deprecated|\(from .*\) is deprecated|Object was never used", re.DOTALL)
+# the garbage collector happens to find them. AutoGraph converts a function once a process, and Python
+# 3.13 warns of how it does that.
+_NOT_OF_THE_RUN = re.compile(
+    r"^From .*: .* is deprecated|\(from .*\) is deprecated|Object was never used|'___pyct_anno'", re.DOTALL
+)
 
 
 def normalise_text(text: str, places: Tuple[Tuple[str, str], ...] = ()) -> str:
