@@ -25,10 +25,11 @@ subject's steps compiled and plain{% endif %}; profile {{ r.profile }}, seed {{ 
 <p><b>{{ "{:,}".format(r.programs) }}</b> generated programs ({{ "{:,}".format(r.programs_distinct) }} distinct),
 {{ "{:,}".format(r.scenario_programs) }} programs of the scenario chapters
 {%- if r.chapters %} ({{ r.chapters.passed }} passed, {{ r.chapters.failed }} failed){% endif %},
-<b>{{ r.differences | length }}</b> unregistered differences. {{ r.programs_per_second }} programs a second;
+<b>{{ r.differences | length }}</b> unregistered differences. {{ r.programs_per_second }} programs a second
+{%- if r.time %};
 {{ "%.1f" | format(100 * r.share_outside_tensorflow) }} % of the time outside TensorFlow calls
 ({% for name, share in r.time.items() %}{{ name }} {{ "%.1f" | format(100 * share) }} %{{ ", " if not loop.last }}
-{%- endfor %}).</p>
+{%- endfor %}){% endif %}.</p>
 {% if r.differences %}<h2>Differences</h2>
 {% for d in r.differences %}<details open><summary>{{ d.origin }}, seed {{ d.seed }}</summary>
 <pre>{{ d.report }}</pre><p>Replay: <code>{{ d.replay }}</code></p></details>{% endfor %}{% endif %}
@@ -88,10 +89,11 @@ def print_table(result: dict[str, Any], console: Console) -> None:
     table.add_row("all", *(str(sum(row[key] for row in rows)) for key in ("rules", "pass", "divergent", "untested")))
     console.print(table)
     scenarios = f", {result['scenario_programs']:,} of scenarios" if result["chapters"] else ""
+    outside = result["share_outside_tensorflow"]
     console.print(
         f"{result['programs']:,} generated programs ({result['programs_distinct']:,} distinct){scenarios}; "
-        f"{len(result['differences'])} unregistered differences; {result['programs_per_second']} programs/s, "
-        f"{result['share_outside_tensorflow']:.1%} of the time outside TensorFlow calls",
+        f"{len(result['differences'])} unregistered differences; {result['programs_per_second']} programs/s"
+        + ("" if outside is None else f", {outside:.1%} of the time outside TensorFlow calls"),
         highlight=False,
         soft_wrap=True,
     )

@@ -298,7 +298,7 @@ def summarise(
             for name, count in programs.items()
         },
         "time": {name: round(count / samples, 3) for name, count in tally.samples.most_common()},
-        "share_outside_tensorflow": round(1 - tally.samples["tensorflow"] / samples, 3),
+        "share_outside_tensorflow": round(1 - tally.samples["tensorflow"] / samples, 3) if tally.samples else None,
         "rules": rules,
         "groups": {group: _group_row(group, rules) for group in GROUPS},
         "chapters": chapters and {name: chapters[name] for name in ("passed", "failed", "output")},

@@ -4,23 +4,32 @@ A strategy never produces a program that cannot end: every error fires at one ca
 preemption is not retried for ever.
 """
 
+from typing import Any
+
 from hypothesis import strategies as st
 
 from conformance import program as p
 
-_options = st.builds(
+
+def _builds(kind: Any, /, **given: Any) -> st.SearchStrategy[Any]:
+    """Build a typed tuple, its other fields by default: Hypothesis would make up any values for them."""
+    defaults = {field: st.just(value) for field, value in kind._field_defaults.items()}
+    return st.builds(kind, **{**defaults, **given})
+
+
+_options = _builds(
     p.Options,
     trace_level=st.sampled_from((0, 0, 1)),
     timeout_in_ms=st.sampled_from((0, 60000, 90000)),
     output_partition_graphs=st.booleans(),
 )
 _feeds = st.lists(
-    st.builds(p.Feed, key=st.sampled_from(p.KEYS), value=st.sampled_from((0.0, 2.5, -1.0))),
+    _builds(p.Feed, key=st.sampled_from(p.KEYS), value=st.sampled_from((0.0, 2.5, -1.0))),
     max_size=2,
     unique_by=lambda feed: feed.key,
 ).map(tuple)
 
-requests = st.builds(p.Request, fetches=st.sampled_from(p.FETCHES), feeds=_feeds, options=st.none() | _options)
+requests = _builds(p.Request, fetches=st.sampled_from(p.FETCHES), feeds=_feeds, options=st.none() | _options)
 
 
 @st.composite
@@ -34,7 +43,7 @@ def actions(draw: st.DrawFn) -> p.Action:
 
 
 def _hooks(kinds: tuple[str, ...]) -> st.SearchStrategy[p.Hook]:
-    return st.builds(
+    return _builds(
         p.Hook,
         request=st.none() | requests,
         actions=st.lists(actions(), max_size=2, unique_by=lambda action: (action.stage, action.call)).map(tuple),
@@ -44,7 +53,7 @@ def _hooks(kinds: tuple[str, ...]) -> st.SearchStrategy[p.Hook]:
 
 hooks = _hooks(("plain",))
 
-runs = st.builds(
+runs = _builds(
     p.Run,
     fetches=st.sampled_from([kind for kind in p.FETCHES if kind != "none"]),
     feeds=_feeds,
@@ -54,12 +63,12 @@ runs = st.builds(
     ask_should_stop=st.booleans(),
     stop_in_step_fn=st.sampled_from((False, False, True)),
 )
-_cheap_runs = st.builds(p.Run, fetches=runs.map(lambda run: run.fetches), feeds=_feeds)
+_cheap_runs = _builds(p.Run, fetches=runs.map(lambda run: run.fetches), feeds=_feeds)
 _variables = st.sampled_from(("resource", "resource", "reference"))
 
 
 def _programs(hooks: st.SearchStrategy[p.Hook], containers: tuple[str, ...]) -> st.SearchStrategy[p.Program]:
-    return st.builds(
+    return _builds(
         p.Program,
         session=st.sampled_from(p.SESSIONS),
         hooks=st.lists(hooks, max_size=5).map(tuple),
@@ -102,7 +111,7 @@ _increments = st.sampled_from((1, 1, 1, 0, 2, 3, 7, 10, -1, -3))
 _advances = st.sampled_from((0.5, 0.5, 0.0, 1.0, 2.0, 1.5, 700.0, -1.0))
 _steps_periods = st.sampled_from((1, 2, 3, 1.5, 1000000))
 _secs_periods = st.sampled_from((1, 2, 0.5, 1.5, 600))
-_step = st.builds(
+_step = _builds(
     p.Step,
     increment=_increments,
     advance=_advances,
@@ -202,7 +211,7 @@ def _patient(program: p.ArgumentsProgram) -> p.ArgumentsProgram:
 
 _periods = st.sampled_from(p.PERIODS + (1.5, 100, 600))
 _directories = st.sampled_from(p.DIRECTORIES)
-arguments_programs = st.builds(
+arguments_programs = _builds(
     p.ArgumentsProgram,
     is_chief=st.sampled_from((True, True, True, False)),
     checkpoint_dir=_directories,
@@ -221,10 +230,10 @@ arguments_programs = st.builds(
     max_wait_secs=st.sampled_from((p.LEFT_OUT, p.LEFT_OUT, 60)),
 ).map(_patient)
 
-_saver_acts = st.builds(
+_saver_acts = _builds(
     p.SaverAct, do=st.sampled_from(("save", "save", "save", "assign", *p.SAVER_ACTS)), value=st.integers(0, 4)
 )
-saver_programs = st.builds(
+saver_programs = _builds(
     p.SaverProgram,
     acts=st.lists(_saver_acts, min_size=1, max_size=10).map(tuple),
     max_to_keep=st.sampled_from((None, 0, 1, 2, 5, -1)),

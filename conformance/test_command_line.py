@@ -42,7 +42,10 @@ def test_a_run_without_differences(same):
     assert set(result["groups"]) == set(GROUPS)
     assert {"tensorflow", "python", "hypothesis"} <= set(result["versions"])
     assert result["differences"] == []
-    assert 0 < result["share_outside_tensorflow"] < 1
+    if sys.version_info >= (3, 12):
+        assert 0 < result["share_outside_tensorflow"] < 1
+    else:  # the clock that looks at another thread's frames would crash there
+        assert result["share_outside_tensorflow"] is None
     assert result["programs_per_second"] > 0
     assert len(result["slowest"]) == 10
     assert "0 unregistered differences" in text
