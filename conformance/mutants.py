@@ -34,6 +34,7 @@ PACKAGE = "monitored"
 FOLDER = os.path.dirname(os.path.abspath(__file__))
 VERDICTS_FILE = os.path.join(FOLDER, "equivalent_mutants.json")
 BASELINE_FILE = os.path.join("build", "conformance", "baseline.json")
+JOURNAL_FILE = os.path.join("build", "conformance", "mutants.jsonl")
 _PATIENCE_SECS, _PATIENCE_FACTOR = 20.0, 10.0
 _PATIENCE_WITHOUT_BASELINE_SECS = 90.0
 NOTICED = ("killed", "timeout", "crashed")
@@ -77,6 +78,41 @@ def automatic(mutant: mutation.Mutant, source: str) -> Change:
     return Change(
         mutant.id, "automatic", mutant.module, (), description, changed, {mutant.module: lines}, {place}, mutant
     )
+
+
+class Journal:
+    """What became of changes, kept while a campaign runs, so that the next one need not try them again.
+
+    A change that was noticed stays noticed until its module changes; one that was not is tried again
+    when any source or test changes.
+    """
+
+    def __init__(self, path: str, state: str) -> None:
+        self._path, self._state = path, state
+        self._known: dict[str, dict[str, Any]] = {}
+        if os.path.exists(path):
+            with open(path, encoding="utf-8") as file:
+                for line in file:
+                    entry = json.loads(line)
+                    self._known[entry["key"]] = entry
+
+    def known(self, change: Change) -> Outcome | None:
+        """Return how the change ended before, if that still holds."""
+        entry = self._known.get(_key_of(change))
+        if entry is None or (entry["outcome"]["verdict"] not in NOTICED and entry["state"] != self._state):
+            return None
+        return Outcome(**{**entry["outcome"], "name": change.name})
+
+    def keep(self, change: Change, outcome: Outcome) -> None:
+        """Write down how a change ended."""
+        entry = {"key": _key_of(change), "state": self._state, "outcome": outcome._asdict()}
+        os.makedirs(os.path.dirname(self._path) or ".", exist_ok=True)
+        with open(self._path, "a", encoding="utf-8") as file:
+            file.write(json.dumps(entry) + "\n")
+
+
+def _key_of(change: Change) -> str:
+    return hashlib.sha256(json.dumps(sorted(change.sources.items())).encode()).hexdigest()[:24]
 
 
 class Chooser:
@@ -178,7 +214,9 @@ class Campaign:
         self.results: list[dict[str, Any]] = []
         self.left_out: list[str] = []
         self.skipped = 0
+        self.reused = 0
         self.baseline_secs = 0.0
+        self._journal: Journal | None = None
 
     def work(self, server: ForkServer) -> None:
         """Run everything; called by the fork server once the tests are collected."""
@@ -187,6 +225,7 @@ class Campaign:
         changes = self._changes(sources)
         chooser = Chooser(server.names)
         if not self._arguments.no_baseline:
+            self._journal = Journal(self._arguments.journal, _baseline_key(server))
             chooser.learn(self._baseline(server))
             self.left_out = [server.names[test] for test in sorted(chooser.left_out)]
         trials = self._trials(changes, chooser)
@@ -197,6 +236,8 @@ class Campaign:
             def report(trial: Trial, outcome: Any) -> None:
                 change = by_name[trial.name]
                 self._keep(change, outcome)
+                if self._journal is not None:
+                    self._journal.keep(change, outcome)
                 if outcome.verdict == "killed":
                     chooser.noticed(change, outcome.test)
                 survivors = sum(result["verdict"] == "survived" for result in self.results)
@@ -210,6 +251,7 @@ class Campaign:
                     )
 
             server.run(trials, self._arguments.jobs, report)
+            progress.update(task, completed=len(self.results))
         self.skipped = len(changes) - len(self.results)
 
     def _changes(self, sources: dict[str, str]) -> list[Change]:
@@ -230,6 +272,11 @@ class Campaign:
         for change in changes:
             if self._arguments.minutes and time.monotonic() - self._started > 60 * self._arguments.minutes:
                 return
+            before = self._journal.known(change) if self._journal is not None else None
+            if before is not None:
+                self.reused += 1
+                self._keep(change, before)
+                continue
             tests = chooser.tests_for(change)
             if tests:
                 yield Trial(change.name, change.sources, tests, chooser.patience(tests))
@@ -336,6 +383,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--jobs", type=int, default=2, help="processes at a time")
     parser.add_argument("--minutes", type=float, help="start no further change after that long")
     parser.add_argument("--no-baseline", action="store_true", help="run no test on the unchanged package first")
+    parser.add_argument(
+        "--journal", metavar="FILE", default=JOURNAL_FILE, help="what earlier calls found, and where this one adds to it"
+    )
     parser.add_argument("--out", metavar="FILE", help="write the results as JSON")
 
 
@@ -391,6 +441,7 @@ def summary(campaign: Campaign, arguments: argparse.Namespace, seconds: float) -
         "seconds": round(seconds, 1),
         "baseline_seconds": round(campaign.baseline_secs, 1),
         "not_started": campaign.skipped,
+        "known_from_earlier_calls": campaign.reused,
         "tests_left_out": campaign.left_out,
         "planted": sum(result["kind"] == "planted" for result in results),
         "caught": sum(result["kind"] == "planted" and result["verdict"] in NOTICED for result in results),
