@@ -28,6 +28,7 @@ def main(line: list[str] | None = None) -> int:
     replay.add_argument("--trace", action="store_true", help="print the oracle's whole trace")
     enumerated = commands.add_parser("enumerate", help="run the complete small scope, or a part of it")
     run.add_side_arguments(enumerated)
+    run.add_resume_argument(enumerated)
     enumeration.add_arguments(enumerated)
     mutants.add_arguments(commands.add_parser("mutants", help="plant faults and see whether they are noticed"))
     page = commands.add_parser("report", help="make the page of a result")

@@ -9,9 +9,12 @@ import concurrent.futures
 import contextlib
 import functools
 import gc
+import glob
 import hashlib
+import importlib.util
 import multiprocessing
 import os
+import pickle
 import sys
 import threading
 import time
@@ -25,11 +28,13 @@ from conformance import program as p
 from conformance.compare import ConformanceError
 from conformance.harness import Harness
 from conformance.interpreter import perform, run_program
+from conformance.trace import tf
 
 FOLDER = os.path.dirname(os.path.abspath(__file__))
 _SLOWEST = 10
 _DIFFERENCES_A_STRATEGY = 3
 _SAMPLE_SECS = 0.005
+ELSEWHERE = "waiting for another process"
 _sleep = time.sleep
 _clock = time.monotonic  # time.time is virtual while a program runs
 
@@ -215,16 +220,102 @@ def batches(names: Iterable[str], programs: int, seed: int, size: int) -> list[B
     return [batch for _, batch in sorted(made, key=lambda pair: pair[0])]
 
 
+class LedgerError(Exception):
+    """A ledger cannot be gone on with: there is none, or it is of other code."""
+
+
+class Ledger:
+    """What each task came to, written down as it ends, so that a long run that was cut off can go on.
+
+    `state` stands for everything that a result depends on; a ledger of another state is no use.
+    """
+
+    def __init__(self, path: str, state: str, seed: int | None, resume: bool) -> None:
+        self.seed = seed
+        self._path = path
+        self._known: dict[str, Tally] = {}
+        if resume:
+            self._read(state)
+            return
+        os.makedirs(os.path.dirname(path) or ".", exist_ok=True)
+        with open(path, "wb") as file:
+            pickle.dump((state, seed), file)
+
+    def _read(self, state: str) -> None:
+        try:
+            with open(self._path, "rb") as file:
+                of_state, self.seed = pickle.load(file)
+                if of_state != state:
+                    raise LedgerError(f"{self._path} is of other code or versions: start again without --resume")
+                end = file.tell()
+                with contextlib.suppress(EOFError, pickle.UnpicklingError):  # it may have been cut off while writing
+                    while True:
+                        key, tally = pickle.load(file)
+                        self._known[key] = tally
+                        end = file.tell()
+            os.truncate(self._path, end)
+        except FileNotFoundError:
+            raise LedgerError(f"{self._path} is not there: nothing to go on with") from None
+
+    def known(self, sides: Sides, task: Any) -> Tally | None:
+        """Return what a task came to before."""
+        return self._known.get(repr((sides, task)))
+
+    def keep(self, sides: Sides, task: Any, tally: Tally) -> None:
+        """Write down what a task came to."""
+        with open(self._path, "ab") as file:
+            pickle.dump((repr((sides, task)), tally), file)
+
+
+def state_of_code(sides: Sides) -> str:
+    """Return a digest of the harness, of both implementations' own packages and of the versions they run on."""
+    digest = hashlib.sha256(repr((tf.__version__, sys.version, hypothesis.__version__)).encode())
+    folders = {FOLDER}
+    for name in (sides.oracle, sides.subject):
+        spec = importlib.util.find_spec(name.partition(":")[0].partition(".")[0])
+        if spec is not None and not name.startswith("tensorflow"):
+            folders |= set(spec.submodule_search_locations or [os.path.dirname(spec.origin or FOLDER)])
+    for folder in sorted(folders):
+        for path in sorted(glob.glob(os.path.join(folder, "**", "*.py"), recursive=True)):
+            with open(path, "rb") as file:
+                digest.update(os.path.relpath(path, folder).encode() + file.read())
+    return digest.hexdigest()
+
+
 Work = Callable[[Comparer, Any], None]
 
 
 def run_tasks(
-    sides: Sides, tasks: Iterable[Any], work: Work, jobs: int, regressions: str, deadline: float | None = None
+    sides: Sides,
+    tasks: Iterable[Any],
+    work: Work,
+    jobs: int,
+    regressions: str,
+    deadline: float | None = None,
+    ledger: Ledger | None = None,
 ) -> Iterator[tuple[Any, Tally]]:
     """Do the tasks, yielding each with its tally as it ends; stop at `deadline` on the monotonic clock.
 
-    A task whose strategy has shown enough differences is left out.
+    A task whose strategy has shown enough differences is left out. What the ledger knows is taken from it.
     """
+    if ledger is None:
+        yield from _run_tasks(sides, tasks, work, jobs, regressions, deadline)
+        return
+    unknown = []
+    for task in tasks:
+        tally = ledger.known(sides, task)
+        if tally is None:
+            unknown.append(task)
+        else:
+            yield task, tally
+    for task, tally in _run_tasks(sides, unknown, work, jobs, regressions, deadline):
+        ledger.keep(sides, task, tally)
+        yield task, tally
+
+
+def _run_tasks(
+    sides: Sides, tasks: Iterable[Any], work: Work, jobs: int, regressions: str, deadline: float | None
+) -> Iterator[tuple[Any, Tally]]:
     shown: Counter[str] = Counter()
 
     def wanted(task: Any) -> bool:
@@ -315,7 +406,7 @@ def _whose(frame: Any, subject: str) -> str:
         if "/tensorflow/" in name:
             return "tensorflow"
         if name.startswith(FOLDER):
-            return "harness"
+            return ELSEWHERE if name.endswith("processes.py") else "harness"
         if "/hypothesis/" in name:
             return "generation"
         if name.startswith(subject):

@@ -102,8 +102,9 @@ def explain(
     names: tuple[str, str],
     subject_of_test: str,
     replay: str,
+    rules: tuple[str, ...] = (),
 ) -> str:
-    """Return the report of a difference: what, where, both sides around it, how to replay it."""
+    """Return the report of a difference: what, where, both sides around it, rules in play, how to replay it."""
     lines = [
         f"{names[1]} differs from {names[0]}.",
         f"first differing event: {difference.oracle_index} (oracle), "
@@ -117,6 +118,7 @@ def explain(
         *_window(subject, difference.subject_index),
         "",
         subject_of_test,
+        *([f"rules that it tries: {', '.join(rules)}"] if rules else []),
         f"replay: {replay}",
     ]
     return "\n".join(lines)

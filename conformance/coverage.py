@@ -43,6 +43,24 @@ class _Seen:
                 return str(event.data["raised"]["type"])
         return None
 
+    def messages(self) -> Iterator[str]:
+        """The messages of everything that was raised."""
+        for event in self.trace:
+            if isinstance(event.data, dict) and "raised" in event.data:
+                yield str(event.data["raised"]["message"])
+
+    def closed_after_a_failed_save(self) -> bool:
+        """Whether a session was closed with no save between one that failed and the close."""
+        failed = False
+        for event in self.trace:
+            if event.kind == "log" and event.data[1].startswith("Saving checkpoints for"):
+                failed = False
+            elif event.kind == "run" and isinstance(event.data, dict) and "raised" in event.data:
+                failed = failed or "tempstate" in str(event.data["raised"]["message"])
+            elif event.kind == "close" and failed:
+                return True
+        return False
+
     def said(self, start: str) -> int:
         return sum(text.startswith(start) for text in self.logs)
 
@@ -98,6 +116,14 @@ def _hook_features(program: p.Program, seen: _Seen) -> Iterator[str]:
         yield "checkpoints"
     if program.default_scaffold:
         yield "default scaffold"
+    yield from _placement(program)
+
+
+def _placement(program: Any) -> Iterator[str]:
+    if program.second_device:
+        yield "on a second device"
+    if getattr(program, "graph", "built") == "imported":
+        yield "an imported graph"
 
 
 def _hook_rules(program: p.Program, seen: _Seen) -> Iterator[str]:
@@ -196,8 +222,11 @@ def _ending_rules(program: p.Program, seen: _Seen, fired: list[p.Action], raised
 
 def _step_features(program: p.StepProgram, seen: _Seen) -> Iterator[str]:
     yield f"{len(program.lives)} lives"
+    if program.real_processes:
+        yield f"{sum(life.new_process for life in program.lives)} processes"
     yield "a directory" if program.directory else "no directory"
     yield f"{program.variables} variables"
+    yield from _placement(program)
     for life in program.lives:
         yield life.session
         for hook in life.hooks:
@@ -207,6 +236,8 @@ def _step_features(program: p.StepProgram, seen: _Seen) -> Iterator[str]:
             yield "clock " + ("back" if step.advance < 0 else "still" if not step.advance else "on")
         if life.damage:
             yield f"damage: {life.damage}"
+    if any("tempstate" in text for text in seen.messages()):
+        yield "a save failed half-way"
     if seen.said("Restoring parameters from"):
         yield "restored"
     if seen.made > len(program.lives):
@@ -246,6 +277,8 @@ def _step_rules(program: p.StepProgram, seen: _Seen) -> Iterator[str]:
             yield from ("CKH-02", "CKH-03")
         if seen.said("Saving checkpoints for") > 5:
             yield "CKP-02"
+        if seen.closed_after_a_failed_save():
+            yield "CKH-05"
     if seen.said("Restoring parameters from"):
         yield from ("SES-02", "SES-04", "SES-05", "CKP-05")
     if any(life.damage for life in program.lives):
@@ -322,6 +355,8 @@ def _arguments_rules(program: p.ArgumentsProgram, seen: _Seen) -> Iterator[str]:
     others = [program.save_summaries_secs, program.save_summaries_steps]
     if any(all(value not in (None, p.LEFT_OUT) for value in pair) for pair in (given, others)):
         yield "ARG-03"
+    if p.EQUAL_TO_ANYTHING in (*given, *others):
+        yield "ARG-10"
     if any(value in (None, 0, -1) for value in [*given, *others, program.log_step_count_steps]):
         yield "ARG-04"
     if program.checkpoint_dir in ("a", "b") or program.summary_dir in ("a", "b"):
@@ -337,7 +372,8 @@ def _arguments_rules(program: p.ArgumentsProgram, seen: _Seen) -> Iterator[str]:
 def _saver_features(program: p.SaverProgram, seen: _Seen) -> Iterator[str]:
     yield f"max_to_keep={program.max_to_keep}"
     yield f"{program.variables} variables"
-    yield f"directory {program.directory}"
+    yield from _placement(program)
+    yield ("relative " if program.relative_directory else "") + f"directory {program.directory}"
     for act in program.acts:
         yield act.do
     if seen.raised("restore"):
@@ -371,6 +407,8 @@ def _creation_features(program: p.CreationProgram, seen: _Seen) -> Iterator[str]
     yield f"restore {program.restore}" + (", a checkpoint" if program.checkpoint else "")
     yield "ready at once" if not program.ready_after else "ready later" if program.ready_after > 0 else "never ready"
     yield f"queue {program.queue}"
+    if seen.has("start queues"):
+        yield f"queues started again: {program.start_queues}"
     yield "the session was made" if seen.made and not seen.raised("make") else "making the session failed"
     if program.then:
         yield program.then
@@ -417,12 +455,18 @@ def _creation_rules(program: p.CreationProgram, seen: _Seen) -> Iterator[str]:
         yield "SES-02"
     if program.prefinalised or program.finalized:
         yield "GRAPH-03"
-    if program.then in ("second", "overlapping"):
+    if program.then in ("second", "overlapping", "overlapping, first closed last"):
         yield from ("GRAPH-02", "GRAPH-05")
     if program.then == "create again":
         yield "SES-14"
+    if program.then == "close elsewhere":
+        yield "GRAPH-02"
     if program.queue:
-        yield from ("QR-01", "QR-02", "QR-03", "QR-05" if program.queue == "ends" else "QR-06")
+        yield from ("QR-01", "QR-02", "QR-03")
+        if program.queue != "endless":
+            yield "QR-05" if program.queue == "ends" else "QR-06"
+    if program.start_queues and seen.has("start queues"):
+        yield "QR-07" if program.start_queues == "monitored" else "QR-04"
 
 
 _PRODUCED: Any = {

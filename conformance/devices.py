@@ -11,6 +11,9 @@ from typing import Any, Optional
 from conformance.trace import tf
 
 GPU = "/GPU:0"
+SECOND_CPU = "/device:CPU:1"
+"""Where there is no GPU, a second CPU device stands in for whatever depends on placement."""
+
 TOLERANCE = 1e-6
 """How far numbers on the GPU may be from those on the CPU, relative to the larger one or to 1."""
 
@@ -31,6 +34,11 @@ def on(device: Optional[str]) -> Any:
         yield
     finally:
         _device[0] = saved
+
+
+def on_second_if(wanted: bool) -> Any:
+    """Pin the programs that run inside the block to the second CPU device, if wanted and not pinned elsewhere."""
+    return on(SECOND_CPU if wanted and _device[0] is None else _device[0])
 
 
 def scope() -> Any:

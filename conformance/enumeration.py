@@ -80,6 +80,7 @@ def program_with(setting: Setting, chosen: tuple[Fault, ...]) -> p.Program:
         runs=(p.Run(),) * RUNS,
         with_block=setting.with_block,
         go_on_after_errors=not setting.with_block,
+        graph="imported",
     )
 
 
@@ -98,7 +99,9 @@ def argument_programs() -> list[p.ArgumentsProgram]:
     for values in itertools.product(p.PERIODS, repeat=len(_PERIODS)):
         periods = dict(zip(_PERIODS, values, strict=True))
         for is_chief, directory in itertools.product((True, False), (p.LEFT_OUT, "a")):
-            programs.append(p.ArgumentsProgram(is_chief=is_chief, checkpoint_dir=directory, **periods))
+            programs.append(
+                p.ArgumentsProgram(is_chief=is_chief, checkpoint_dir=directory, graph="imported", **periods)
+            )
     return programs
 
 
@@ -204,7 +207,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def main(
-    arguments: argparse.Namespace, sides: campaign.Sides, regressions: str, track: Callable[..., None]
+    arguments: argparse.Namespace,
+    sides: campaign.Sides,
+    regressions: str,
+    track: Callable[..., None],
+    ledger: campaign.Ledger | None = None,
 ) -> tuple[campaign.Tally, Any]:
     """Compare the chosen part; return the tally and what is known of the whole; `track` shows progress."""
     pieces = slices()
@@ -213,8 +220,10 @@ def main(
         chosen = chosen[:: max(1, len(chosen) // arguments.pieces)][: arguments.pieces]
     started = time.monotonic()
     tally = campaign.Tally()
-    track("enumerate", campaign.run_tasks(sides, chosen, run_slice, arguments.jobs, regressions), len(chosen), tally)
-    seconds = time.monotonic() - started
+    tasks = campaign.run_tasks(sides, chosen, run_slice, arguments.jobs, regressions, None, ledger)
+    track("enumerate", tasks, len(chosen), tally)
+    # What an earlier call did took its own time: all programs' seconds, shared by the processes.
+    seconds = max(time.monotonic() - started, sum(tally.seconds.values()) / arguments.jobs)
     ran = sum(tally.programs[name] for name in ("single faults", "pairs of faults", "arguments"))
     known = totals()
     considered = tally.programs["pairs considered"]

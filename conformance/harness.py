@@ -109,7 +109,8 @@ class Harness:
                 self.differences[group] += 1
             self.divergent.update(rules)
         names = (self.oracle.name, name)
-        raise ConformanceError(explain(verdict.difference, expected, observed, names, subject_of_test, replay))
+        report = explain(verdict.difference, expected, observed, names, subject_of_test, replay, rules)
+        raise ConformanceError(report)
 
     def count(self, rules: tuple[str, ...]) -> None:
         """Count one program that tries `rules`."""

@@ -22,6 +22,16 @@ class Implementation(NamedTuple):
     namespace: Any
 
 
+_loaded: dict[int, Implementation] = {}
+
+
+def of_namespace(namespace: Any) -> Implementation:
+    """Return the implementation that was loaded with this namespace; LookupError if none was."""
+    if id(namespace) not in _loaded:
+        raise LookupError(f"{namespace!r} was not loaded by name")
+    return _loaded[id(namespace)]
+
+
 def load(name: str) -> Implementation:
     """Return the implementation called `name`: `package.module`, or `package.module:attribute`.
 
@@ -40,7 +50,8 @@ def load(name: str) -> Implementation:
             continue
         for part in parts[length:] + attributes:
             namespace = getattr(namespace, part)
-        return Implementation(name, namespace)
+        _loaded[id(namespace)] = Implementation(name, namespace)
+        return _loaded[id(namespace)]
     raise ImportError(f"Cannot import the implementation {name!r}")
 
 
@@ -66,14 +77,23 @@ def has_two_ways(implementation: Implementation) -> bool:
 
 
 @contextlib.contextmanager
-def plain_steps(implementation: Implementation) -> Iterator[None]:
-    """Execute the implementation's steps the plain way: `compiled_step.ENABLED` of its package is off."""
-    module = _switch(implementation)
+def plain_steps(implementation: Implementation, wanted: bool = True) -> Iterator[None]:
+    """If wanted, execute the implementation's steps the plain way: `compiled_step.ENABLED` of its package is off."""
+    module = _switch(implementation) if wanted else None
+    if module is None:
+        yield
+        return
     saved, module.ENABLED = module.ENABLED, False
     try:
         yield
     finally:
         module.ENABLED = saved
+
+
+def is_plain(implementation: Implementation) -> bool:
+    """Whether the implementation's steps are executed the plain way now, although it has another."""
+    module = _switch(implementation)
+    return module is not None and not module.ENABLED
 
 
 def _switch(implementation: Implementation) -> Any:

@@ -5,10 +5,10 @@ program asks for, never what an implementation should answer.
 """
 
 import collections
-import contextlib
+import functools
 from typing import Any, List
 
-from conformance import devices
+from conformance import devices, graphs
 from conformance import program as p
 from conformance.recorder import Recorder
 from conformance.sandbox import run_in_sandbox
@@ -62,6 +62,11 @@ def run_program(train: Any, program: Any) -> List[Event]:
 
 def perform(train: Any, record: Recorder, program: Any) -> None:
     """The scenario that `program`, of whichever kind, stands for."""
+    with devices.on_second_if(getattr(program, "second_device", False)):
+        _perform(train, record, program)
+
+
+def _perform(train: Any, record: Recorder, program: Any) -> None:
     if isinstance(program, p.Program):
         _Performance(train, record, program).perform()
     else:
@@ -70,33 +75,14 @@ def perform(train: Any, record: Recorder, program: Any) -> None:
         interpreter_more.perform(train, record, program)
 
 
-def small_scaffold(train: Any, saver: Any, summary_op: Any = None) -> Any:
-    """Return a scaffold whose ops cost nothing: building the default ones takes longer than all else."""
-    nothing = tf.constant([], tf.string)
-    return train.Scaffold(
-        init_op=tf.group(*[v.initializer for v in tf.global_variables()]),
-        ready_op=nothing,
-        ready_for_local_init_op=nothing,
-        local_init_op=tf.no_op(),
-        summary_op=tf.constant(b"") if summary_op is None else summary_op,
-        saver=saver,
-    )
+def small_scaffold(train: Any, saver: Any, summary_op: Any = None, pieces: Any = None) -> Any:
+    """Return a scaffold of ops that cost nothing: `pieces`, or new ones."""
+    return train.Scaffold(saver=saver, **(pieces or graphs.scaffold_ops(summary_op)))
 
 
-def small_session_scaffold(train: Any, record: Recorder, saves: bool) -> Any:
+def small_session_scaffold(train: Any, record: Recorder, saves: bool, pieces: Any = None) -> Any:
     """Return a small scaffold; without anything to save, its saver only says that it is built."""
-    return small_scaffold(train, train.Saver() if saves else _NoSaver(record))
-
-
-@contextlib.contextmanager
-def kind_of_variables(kind: str) -> Any:
-    """Make variables of this kind, resource or reference, inside the block."""
-    was_resource = tf.resource_variables_enabled()
-    (tf.enable_resource_variables if kind == "resource" else tf.disable_resource_variables)()
-    try:
-        yield
-    finally:
-        (tf.enable_resource_variables if was_resource else tf.disable_resource_variables)()
+    return small_scaffold(train, train.Saver() if saves else _NoSaver(record), pieces=pieces)
 
 
 class _NoSaver:
@@ -136,6 +122,30 @@ class _Unhashable:
         return self is other
 
 
+def _end_of_input() -> Any:
+    raise StopIteration("the end of the input")
+
+
+def _callable(kind: str, step: Any) -> Any:
+    """Return a step function of this kind that calls `step`; some are no good."""
+
+    class Holder:
+        def method(self, step_context: Any) -> Any:
+            return step(step_context)
+
+        __call__ = method
+
+    return {
+        "lambda": lambda step_context: step(step_context),
+        "method": Holder().method,
+        "object": Holder(),
+        "partial": functools.partial(lambda before, step_context: step(step_context), "before"),
+        "wrong name": lambda context: step(context),
+        "two arguments": lambda step_context, other: step(step_context),
+        "no function": "no function",
+    }[kind]
+
+
 class _Performance:
     def __init__(self, train: Any, record: Recorder, program: p.Program) -> None:
         self.train = train
@@ -145,12 +155,12 @@ class _Performance:
         self.coordinator = None  # type: Any
         self.calls = collections.Counter()  # type: Any
         self.tensors = {}  # type: Any
-        self.train_op = None  # type: Any
+        self.pieces = None  # type: Any
+        self.options = {}  # type: Any
         self.hooks = []  # type: List[Any]
 
     def perform(self) -> None:
-        with kind_of_variables(self.program.variables):
-            self._build_graph()
+        self._make_graph()
         hooks = self._hooks()
         with_block = self.program.with_block
         self.record.outcome("session", self._inside_with if with_block else self._outside, hooks)
@@ -159,33 +169,33 @@ class _Performance:
             if self.program.close_again:
                 self.record.outcome("close again", self.session.close)
 
-    def _build_graph(self) -> None:
+    def _make_graph(self) -> None:
+        program = self.program
+        kinds = [run.fetches for run in program.runs]
+        kinds += [hook.request.fetches for hook in program.hooks if hook.request is not None]
+        self.tensors, self.pieces = graphs.small(
+            self.train, program.graph, program.variables, program.increment, "variable" in kinds
+        )
+        a, b = self.tensors["a"], self.tensors["b"]
         with devices.scope():
-            self._build_variables()
-
-    def _build_variables(self) -> None:
-        self.train_op = self.record.global_step(self.program.increment)
-        a = tf.placeholder_with_default(1.0, [], name="a")
-        b = tf.placeholder_with_default(2.0, [], name="b")
-        weight = tf.Variable(3.0, name="weight")
-        with tf.control_dependencies([self.train_op]):
-            total = tf.assign_add(weight, a + b)
-        self.tensors = {"a": a, "b": b, "total": total, "sum": a * 10.0 + b}
-        kinds = [run.fetches for run in self.program.runs]
-        kinds += [hook.request.fetches for hook in self.program.hooks if hook.request is not None]
-        if "variable" in kinds:  # one that no step changes: a step may read it before or after it does
-            self.tensors["variable"] = tf.Variable(6.0, name="fixed")
-        if "sparse" in kinds:
-            self.tensors["sparse"] = tf.SparseTensor([[0, 1]], tf.stack([a]), [1, 2])
-        if "ragged" in kinds:
-            self.tensors["ragged"] = tf.RaggedTensor.from_row_lengths(tf.stack([a, b, a]), [2, 1])
+            if "sparse" in kinds:
+                self.tensors["sparse"] = tf.SparseTensor([[0, 1]], tf.stack([a]), [1, 2])
+            if "ragged" in kinds:
+                self.tensors["ragged"] = tf.RaggedTensor.from_row_lengths(tf.stack([a, b, a]), [2, 1])
+        # What fails waits for every assignment: otherwise the values after it would be a race.
+        with tf.control_dependencies([self.tensors["total"]]):
+            if "invalid" in kinds:
+                with devices.scope():
+                    self.tensors["invalid"] = tf.check_numerics(a / 0.0, "not a number")
+            if "out of range" in kinds:
+                self.tensors["out of range"] = tf.py_func(_end_of_input, [], tf.float32)
 
     def _make_session(self, hooks: List[Any]) -> Any:
         program = self.program
         scaffold = (
             None
             if program.default_scaffold
-            else small_session_scaffold(self.train, self.record, program.checkpoint_steps is not None)
+            else small_session_scaffold(self.train, self.record, program.checkpoint_steps is not None, self.pieces)
         )
         arguments = {"scaffold": scaffold}
         if program.checkpoint_steps is not None:
@@ -229,21 +239,22 @@ class _Performance:
             raise make_error(self.program.body_error, "from the body")
 
     def _run(self, run: p.Run) -> Any:
-        fetches = self._fetches(run.fetches)
-        feeds = self._feeds(run.feeds)
-        options = self._options(run.options)
+        fetches, feeds = self._fetches(run.fetches), self._feeds(run)
+        options = self._options(run)
         metadata = tf.RunMetadata() if run.metadata else None
 
         def step(step_context: Any) -> Any:
-            value = step_context.run_with_hooks(fetches, feeds, options, metadata)
+            values = [step_context.run_with_hooks(fetches, feeds, options, metadata) for _ in range(run.hooked_runs)]
+            if run.raw_run:
+                self.record("raw run", step_context.session.run(self.tensors["sum"]))
             if run.stop_in_step_fn:
                 step_context.request_stop()
-            return value
+            return values
 
         if not (run.step_fn and hasattr(self.session, "run_step_fn")):
             value = self.session.run(fetches, feeds, options, metadata)
         else:
-            value = self.session.run_step_fn(lambda step_context: step(step_context))
+            value = self.session.run_step_fn(_callable(run.function, step))
         if options is not None:
             self.record("options after the run", options)
         if metadata is not None:
@@ -289,9 +300,7 @@ class _Performance:
         if stage != "before_run" or plan.request is None:
             return None
         request = plan.request
-        return self.train.SessionRunArgs(
-            self._fetches(request.fetches), self._feeds(request.feeds), self._options(request.options)
-        )
+        return self.train.SessionRunArgs(self._fetches(request.fetches), self._feeds(request), self._options(request))
 
     def _do(self, name: str, action: p.Action, arguments: Any) -> None:
         text = "from {} in {}".format(name, action.stage)
@@ -324,7 +333,7 @@ class _Performance:
         total, plain = self.tensors["total"], self.tensors["sum"]
         return {
             "none": None,
-            "op": self.train_op.op if isinstance(self.train_op, tf.Tensor) else self.train_op,
+            "op": self.tensors["step"].op,
             "tensor": total,
             "name": plain.name,
             "list": [total, plain],
@@ -338,19 +347,26 @@ class _Performance:
             "ragged": [self.tensors.get("ragged"), plain],
             "variable": self.tensors.get("variable"),
             "ops": {"op": total.op, "ops": [plain.op, total.op.name]},
+            "out of range": [plain, self.tensors.get("out of range")],
+            "invalid": self.tensors.get("invalid"),
         }[kind]
 
-    def _feeds(self, feeds: Any) -> Any:
-        if not feeds:
-            return None
-        keys = {"a": self.tensors["a"], "b": self.tensors["b"], "a by name": "a:0"}
-        return {keys[feed.key]: feed.value for feed in feeds}
+    def _feeds(self, asked: Any) -> Any:
+        if not asked.feeds:
+            return {} if asked.empty_feeds else None
+        keys = {"a": self.tensors["a"], "b": self.tensors["b"], "a by name": "a:0", "sum": self.tensors["sum"]}
+        return {keys[feed.key]: feed.value for feed in asked.feeds}
 
-    def _options(self, options: Any) -> Any:
-        if options is None:
+    def _options(self, asked: Any) -> Any:
+        plan = asked.options
+        if plan is None:
             return None
-        return tf.RunOptions(
-            trace_level=options.trace_level,
-            timeout_in_ms=options.timeout_in_ms,
-            output_partition_graphs=options.output_partition_graphs,
+        if asked.same_options and plan in self.options:
+            return self.options[plan]
+        options = tf.RunOptions(
+            trace_level=plan.trace_level,
+            timeout_in_ms=plan.timeout_in_ms,
+            output_partition_graphs=plan.output_partition_graphs,
         )
+        self.options[plan] = options
+        return options

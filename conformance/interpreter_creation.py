@@ -4,13 +4,16 @@ This module keeps to Python 3.6 syntax and to API that exists since TensorFlow 1
 `interpreter` never says what an implementation should answer.
 """
 
+import collections
+import itertools
 from typing import Any
 
 import numpy as np
 
 from conformance import devices
 from conformance import program as p
-from conformance.interpreter import kind_of_variables, make_error
+from conformance.graphs import kind_of_variables
+from conformance.interpreter import make_error
 from conformance.recorder import Recorder
 from conformance.trace import tf
 
@@ -32,11 +35,13 @@ def perform(train: Any, record: Recorder, program: p.CreationProgram) -> None:
 class _Creation:
     def __init__(self, train: Any, record: Recorder, program: p.CreationProgram) -> None:
         self.train, self.record, self.program = train, record, program
-        self.polls = 0
+        self.polls = collections.Counter()  # type: Any
+        self.preempted = False
         self.one = None  # type: Any
         self.fed = None  # type: Any
         self.weight = None  # type: Any
         self.dequeue = None  # type: Any
+        self.raw_session = None  # type: Any
 
     def perform(self) -> None:
         if self.program.checkpoint:
@@ -80,7 +85,7 @@ class _Creation:
             self.record.outcome("second global step", self.train.create_global_step)
 
     def _build_queue(self) -> None:
-        numbers = iter(range(3))
+        numbers = itertools.count() if self.program.queue == "endless" else iter(range(3))
 
         def produce() -> Any:
             for number in numbers:
@@ -95,25 +100,38 @@ class _Creation:
 
     def _piece(self, name: str) -> Any:
         if name == "init_op":
-            return tf.group(*[variable.initializer for variable in tf.global_variables()])
+            variables = tf.global_variables()
+            return tf.group(*[v.initializer for v in variables[self.program.init_op == "partial" :]])
         if name == "local_init_op":
             return tf.group(*[variable.initializer for variable in tf.local_variables()])
         if name == "summary_op":
             return tf.constant(b"")
         if name == "saver":
             return self.train.Saver(allow_empty=True)
-        return tf.py_func(self._missing, [], tf.string) if name == "ready_op" else tf.constant([], tf.string)
+        return tf.py_func(lambda: self._poll(name), [], tf.int64 if self._counts(name) else tf.string)
 
-    def _missing(self) -> Any:
-        self.polls += 1
-        ready = 0 <= self.program.ready_after < self.polls
-        return np.array([] if ready else [b"not yet"], dtype=object)
+    def _counts(self, name: str) -> bool:
+        return name == "ready_op" and self.program.ready_value == "numbers"
+
+    def _poll(self, name: str) -> Any:
+        self.polls[name] += 1
+        program = self.program
+        after = program.ready_after if name == "ready_op" else program.ready_for_local_init_after
+        ready = 0 <= after < self.polls[name]
+        missing = [] if ready else [7 if self._counts(name) else b"not yet"]
+        value = np.array(missing, dtype=np.int64 if self._counts(name) else object)
+        kind = program.ready_value if name == "ready_op" else "strings"
+        if kind == "scalar" and not ready:
+            return value.reshape([])
+        if kind == "matrix":
+            return value.reshape([1, -1])
+        return np.zeros([0, 3], dtype=object) if kind == "empty matrix" else value
 
     def _scaffold(self) -> Any:
         given = {}
         for name, key in _COLLECTIONS.items():
             how = getattr(self.program, name)
-            if how == "explicit":
+            if how in ("explicit", "partial"):
                 given[name] = self._piece(name)
             elif how != "absent":
                 for _ in range(2 if how == "two" else 1):
@@ -132,12 +150,15 @@ class _Creation:
         self.record("init_fn", [scaffold.init_op is not None, self.record.number("tf session", session)])
         if self.program.init_fn == "raises":
             raise make_error("ValueError", "from init_fn")
+        if self.program.init_fn == "preempted" and not self.preempted:
+            self.preempted = True
+            raise make_error("AbortedError", "from init_fn")
 
     def _creator(self, scaffold: Any) -> Any:
         program = self.program
         arguments = {"scaffold": scaffold, "config": self.record.config()}
         if program.creator == "worker":
-            return self.train.WorkerSessionCreator(max_wait_secs=70, **arguments)
+            return self.train.WorkerSessionCreator(max_wait_secs=program.max_wait, **arguments)
         if program.restore in ("directory", "both"):
             arguments["checkpoint_dir"] = self.record.path()
         if program.restore in ("file", "both"):
@@ -145,12 +166,15 @@ class _Creation:
         return self.train.ChiefSessionCreator(**arguments)
 
     def _make(self, scaffold: Any, name: str) -> Any:
-        hook = self.record.hook(name)
+        hook = self.record.hook(name, after_create_session=self._keep_raw_session)
         if self.program.session == "SingularMonitoredSession":
             directory = self.record.path() if self.program.restore == "directory" else None
             config = self.record.config()
             return self.train.SingularMonitoredSession([hook], scaffold, config=config, checkpoint_dir=directory)
         return self.train.MonitoredSession(self._creator(scaffold), [hook])
+
+    def _keep_raw_session(self, session: Any, _: Any) -> None:
+        self.raw_session = session
 
     def _use(self, scaffold: Any) -> None:
         record, then = self.record, self.program.then
@@ -163,24 +187,41 @@ class _Creation:
                     session.close()
             return
         session = record.outcome("make", self._make, scaffold, "A")
+        if session is None and then == "try again":
+            session = record.outcome("make again", self._make, scaffold, "A")
         second = None
-        if then == "overlapping":
+        if then in ("overlapping", "overlapping, first closed last"):
             second = record.outcome("make another", self._make, scaffold, "B")
         if session is not None:
             self._run(session)
-            record.outcome("close", session.close)
-        record("finalised", tf.get_default_graph().finalized)
+            if then != "overlapping, first closed last":
+                self._close(session, "close")
         if then == "second":
             second = record.outcome("make another", self._make, scaffold, "B")
         if second is not None:
             record.outcome("values of the other", second.run, self.one)
-            record.outcome("close the other", second.close)
-            record("finalised", tf.get_default_graph().finalized)
+            self._close(second, "close the other")
+        if session is not None and then == "overlapping, first closed last":
+            self._close(session, "close")
+        record("finalised", tf.get_default_graph().finalized)
+
+    def _close(self, session: Any, label: str) -> None:
+        if self.program.then == "close elsewhere":
+            with tf.Graph().as_default() as elsewhere:
+                elsewhere.finalize()
+                self.record.outcome(label, session.close)
+                self.record("finalised elsewhere", elsewhere.finalized)
+        else:
+            self.record.outcome(label, session.close)
+        self.record("finalised", tf.get_default_graph().finalized)
 
     def _values(self) -> Any:
         return {"one": self.one} if self.weight is None else {"one": self.one, "weight": self.weight}
 
     def _run(self, session: Any) -> None:
+        if self.program.start_queues is not None:
+            whose = session if self.program.start_queues == "monitored" else self.raw_session
+            self.record.outcome("start queues", lambda: len(self.train.start_queue_runners(whose)))
         # First the queue: what the runtime says of a missing variable depends on whether the
         # producer's thread has already made another resource.
         if self.dequeue is not None:
@@ -203,7 +244,7 @@ class _Creation:
             arguments["checkpoint_dir"] = record.path()
         if program.restore in ("file", "both"):
             arguments["checkpoint_filename_with_path"] = record.path("m")
-        arguments.update(wait_for_checkpoint=program.wait, max_wait_secs=70, config=record.config())
+        arguments.update(wait_for_checkpoint=program.wait, max_wait_secs=program.max_wait, config=record.config())
         made = record.outcome("make", lambda: manager.recover_session("", **arguments))
         if made is not None:
             record("recovered", made[1])

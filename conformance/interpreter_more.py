@@ -9,9 +9,10 @@ import os
 import threading
 from typing import Any, List
 
-from conformance import devices, probes
+from conformance import devices, graphs, probes
 from conformance import program as p
-from conformance.interpreter import kind_of_variables, make_error, small_scaffold, small_session_scaffold
+from conformance.graphs import kind_of_variables
+from conformance.interpreter import make_error, small_scaffold, small_session_scaffold
 from conformance.recorder import Recorder
 from conformance.trace import tf
 
@@ -32,6 +33,8 @@ def perform(train: Any, record: Recorder, program: Any) -> None:
         _Saves(train, record, program).perform()
 
 
+_MOST_STEPS = 300
+
 # --- steps ---------------------------------------------------------------------------------------
 
 
@@ -41,11 +44,36 @@ class _Lives:
         self.directory = record.path("logdir")
 
     def perform(self) -> None:
-        for number, life in enumerate(self.program.lives):
+        first = 0
+        for number in range(1, len(self.program.lives) + 1):
+            if number == len(self.program.lives) or self.program.lives[number].new_process:
+                self._perform_in_process(first, number)
+                first = number
+
+    def _perform_in_process(self, first: int, after: int) -> None:
+        """Live the lives of one process; what it finds in the directory it finds as a new process would."""
+        self._forget_writers(first)
+        if not self.program.real_processes:
+            self.perform_some(first, after)
+            return
+        from conformance import processes  # which old releases need not have
+
+        processes.run_in_process(self.train, self.record, _live_some, (self.program, first, after, self.directory))
+        moved = self.record.path("moved")
+        if os.path.exists(moved):
+            self.directory = moved
+
+    def _forget_writers(self, number: int) -> None:
+        tf.summary.FileWriterCache.clear()
+        self.record.put_events_aside("before-life-{}".format(number + 1))
+
+    def perform_some(self, first: int, after: int) -> None:
+        """Live some of the lives, here."""
+        for number in range(first, after):
+            life = self.program.lives[number]
             label = "life {}".format(number + 1)
-            if life.new_process or life.damage == "moved":
-                tf.summary.FileWriterCache.clear()
-                self.record.put_events_aside("before-life-{}".format(number + 1))
+            if life.damage == "moved":
+                self._forget_writers(number)
             self._damage(life.damage)
             graph = tf.Graph()
             self.record.graphs.append(graph)
@@ -93,20 +121,47 @@ class _Lives:
         hooks = [self._built_in(hook, scaffold) for hook in life.hooks]
         hooks.append(self.record.hook("A", before_run=self._fail(False), after_run=self._fail(True)))
         session = self.record.session(hooks, life.session, **arguments)
-        with session:
-            for plan in life.steps:
-                self.record.clock.advance(plan.advance)
-                if session.should_stop():
-                    self.record("stopped")
-                    break
-                self.failing = plan if plan.error is not None else None
-                feeds = {self.increment: plan.increment}
-                if plan.nan:
-                    feeds[self.loss] = float("nan")
-                self.record("run", session.run(self.train_op, feeds))
-            if life.body_error is not None:
-                raise make_error(life.body_error, "from the body")
-        return "left the block"
+        if not life.go_on_after_errors:
+            with session:
+                self._body(session, life)
+            return "left the block"
+        self.record.outcome("body", self._body, session, life)
+        self.record.outcome("close", session.close)
+        return "closed"
+
+    def _body(self, session: Any, life: p.Life) -> None:
+        for plan in life.steps:
+            self.record.clock.advance(plan.advance)
+            if session.should_stop():
+                self.record("stopped")
+                break
+            self.failing = plan if plan.error is not None else None
+            feeds = {self.increment: plan.increment}
+            if plan.nan:
+                feeds[self.loss] = float("nan")
+            with self._obstruction() if plan.obstructed else contextlib.ExitStack():
+                if life.go_on_after_errors:
+                    self.record.outcome("run", session.run, self.train_op, feeds)
+                else:
+                    self.record("run", session.run(self.train_op, feeds))
+        if life.body_error is not None:
+            raise make_error(life.body_error, "from the body")
+
+    @contextlib.contextmanager
+    def _obstruction(self) -> Any:
+        """Put folders where the indices of new checkpoints would go."""
+        made = []
+        if os.path.isdir(self.directory):
+            for step in range(_MOST_STEPS):
+                path = os.path.join(self.directory, "model.ckpt-{}.index".format(step))
+                if not os.path.exists(path):
+                    os.mkdir(path)
+                    made.append(path)
+        try:
+            yield
+        finally:
+            for path in made:
+                os.rmdir(path)
 
     def _fail(self, late: bool) -> Any:
         def fail(*_: Any) -> None:
@@ -169,6 +224,13 @@ class _Lives:
             newest = max(files, key=lambda name: int(name[len("model.ckpt-") : -len(ending)]), default=None)
             if newest is not None:
                 os.remove(os.path.join(self.directory, newest))
+
+
+def _live_some(train: Any, record: Recorder, lives: Any) -> None:
+    program, first, after, directory = lives
+    there = _Lives(train, record, program)
+    there.directory = directory
+    there.perform_some(first, after)
 
 
 # --- the coordinator -----------------------------------------------------------------------------
@@ -305,16 +367,25 @@ class _Driven:
 # --- arguments -----------------------------------------------------------------------------------
 
 
+class _EqualToAnything:
+    __hash__ = None  # type: Any
+
+    def __eq__(self, other: Any) -> bool:
+        return True
+
+
 def _call(train: Any, record: Recorder, program: p.ArgumentsProgram) -> None:
     """Make the session a program asks for, and say which hooks it has, with periods and places."""
-    one = tf.constant(1.0, name="one")
-    if program.global_step:
+    one, pieces = tf.constant(1.0, name="one"), None
+    if program.graph == "imported":
+        pieces = graphs.small(train, program.graph, "resource")[1]
+    elif program.global_step:
         record.global_step()
     plain = program._asdict()
     arguments = {"is_chief": program.is_chief}
     for name in p.ArgumentsProgram._fields:
         if name.startswith(("save_", "log_", "max_wait")) and plain[name] != p.LEFT_OUT:
-            arguments[name] = plain[name]
+            arguments[name] = _EqualToAnything() if plain[name] == p.EQUAL_TO_ANYTHING else plain[name]
         elif name.endswith("_dir") and plain[name] != p.LEFT_OUT:
             arguments[name] = record.path(plain[name]) if plain[name] else plain[name]
     container = {"list": list, "tuple": tuple, "set": set, "generator": iter}[program.container]
@@ -324,7 +395,7 @@ def _call(train: Any, record: Recorder, program: p.ArgumentsProgram) -> None:
             arguments[name] = container(hooks[:1] if container is set else hooks)
     if program.scaffold:
         saves = bool(program.global_step) and program.checkpoint_dir not in (p.LEFT_OUT, None, "")
-        arguments["scaffold"] = small_session_scaffold(train, record, saves)
+        arguments["scaffold"] = small_session_scaffold(train, record, saves, pieces)
 
     def whole() -> str:
         session = record.session(kind="MonitoredTrainingSession", **arguments)
@@ -349,14 +420,18 @@ def _seen_hook(hook: Any) -> List[Any]:
 class _Saves:
     def __init__(self, train: Any, record: Recorder, program: p.SaverProgram) -> None:
         self.train, self.record, self.program = train, record, program
-        self.directory = record.path(program.directory)
+        # A relative directory is one of the working directory, which the sandbox sets back.
+        self.directory = program.directory if program.relative_directory else record.path(program.directory)
+        if program.relative_directory:
+            os.chdir(record.directory)
         os.makedirs(self.directory)
         self.prefix = os.path.join(self.directory, "m")
 
     def perform(self) -> None:
         with kind_of_variables(self.program.variables), devices.scope():
             weight = tf.Variable(1.0, name="weight")
-            tf.Variable([1, 2], name="pair")
+            with tf.device("/device:CPU:0") if self.program.second_device else contextlib.ExitStack():
+                tf.Variable([1, 2], name="pair")
         self.assign = weight.assign_add(1.0)
         self._make_saver()
         with tf.Session(config=self.record.config()) as session:

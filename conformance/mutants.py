@@ -9,7 +9,9 @@ import argparse
 import ast
 import hashlib
 import importlib.util
+import itertools
 import json
+import math
 import os
 import platform
 import random
@@ -37,6 +39,8 @@ BASELINE_FILE = os.path.join("build", "conformance", "baseline.json")
 JOURNAL_FILE = os.path.join("build", "conformance", "mutants.jsonl")
 _PATIENCE_SECS, _PATIENCE_FACTOR = 20.0, 10.0
 _PATIENCE_WITHOUT_BASELINE_SECS = 90.0
+# What people found to change nothing is tried only as long as shows that they were not plainly wrong.
+_JUDGED_SECS = 5.0
 NOTICED = ("killed", "timeout", "crashed")
 
 
@@ -84,11 +88,11 @@ class Journal:
     """What became of changes, kept while a campaign runs, so that the next one need not try them again.
 
     A change that was noticed stays noticed until its module changes; one that was not is tried again
-    when any source or test changes.
+    when any source or test changes, or when it is given more time.
     """
 
-    def __init__(self, path: str, state: str) -> None:
-        self._path, self._state = path, state
+    def __init__(self, path: str, state: str, budget: float) -> None:
+        self._path, self._state, self._budget = path, state, budget
         self._known: dict[str, dict[str, Any]] = {}
         if os.path.exists(path):
             with open(path, encoding="utf-8") as file:
@@ -99,13 +103,17 @@ class Journal:
     def known(self, change: Change) -> Outcome | None:
         """Return how the change ended before, if that still holds."""
         entry = self._known.get(_key_of(change))
-        if entry is None or (entry["outcome"]["verdict"] not in NOTICED and entry["state"] != self._state):
+        if entry is None:
+            return None
+        holds = entry["state"] == self._state and (entry.get("budget") or math.inf) >= self._budget
+        if entry["outcome"]["verdict"] not in NOTICED and not holds:
             return None
         return Outcome(**{**entry["outcome"], "name": change.name})
 
     def keep(self, change: Change, outcome: Outcome) -> None:
         """Write down how a change ended."""
-        entry = {"key": _key_of(change), "state": self._state, "outcome": outcome._asdict()}
+        budget = None if self._budget == math.inf else self._budget
+        entry = {"key": _key_of(change), "state": self._state, "budget": budget, "outcome": outcome._asdict()}
         os.makedirs(os.path.dirname(self._path) or ".", exist_ok=True)
         with open(self._path, "a", encoding="utf-8") as file:
             file.write(json.dumps(entry) + "\n")
@@ -164,6 +172,11 @@ class Chooser:
         # One of each test function before a second of any: parametrisations see much the same.
         return not proves, not meets, -kills, self._turn[test], self._seconds.get(test, 0.0), test
 
+    def within(self, tests: list[int], budget: float) -> list[int]:
+        """Return the first tests that together take no longer than `budget` seconds."""
+        ends = itertools.accumulate(self._seconds.get(test, 0.0) for test in tests)
+        return [test for test, end in zip(tests, ends, strict=True) if end <= budget]
+
     def patience(self, tests: list[int]) -> list[float]:
         """Return for each test how long it may take."""
         if not self._seconds:
@@ -215,6 +228,7 @@ class Campaign:
         self.left_out: list[str] = []
         self.skipped = 0
         self.reused = 0
+        self._untried: dict[str, int] = {}
         self.baseline_secs = 0.0
         self._journal: Journal | None = None
 
@@ -225,7 +239,7 @@ class Campaign:
         changes = self._changes(sources)
         chooser = Chooser(server.names)
         if not self._arguments.no_baseline:
-            self._journal = Journal(self._arguments.journal, _baseline_key(server))
+            self._journal = Journal(self._arguments.journal, _baseline_key(server), self._arguments.budget)
             chooser.learn(self._baseline(server))
             self.left_out = [server.names[test] for test in sorted(chooser.left_out)]
         trials = self._trials(changes, chooser)
@@ -235,6 +249,8 @@ class Campaign:
 
             def report(trial: Trial, outcome: Any) -> None:
                 change = by_name[trial.name]
+                if outcome.verdict == "survived" and self._untried.get(change.name):
+                    outcome = outcome._replace(reason=f"{self._untried[change.name]} tests not tried")
                 self._keep(change, outcome)
                 if self._journal is not None:
                     self._journal.keep(change, outcome)
@@ -279,7 +295,12 @@ class Campaign:
                 continue
             tests = chooser.tests_for(change)
             if tests:
-                yield Trial(change.name, change.sources, tests, chooser.patience(tests))
+                judged = change.mutant is not None and why_equivalent(change.mutant, self._equivalents)
+                tried = chooser.within(
+                    tests, min(self._arguments.budget, _JUDGED_SECS) if judged else self._arguments.budget
+                )
+                self._untried[change.name] = len(tests) - len(tried)
+                yield Trial(change.name, change.sources, tried, chooser.patience(tried))
             else:
                 self._keep(change, Outcome(change.name, "survived", "", 0, 0, 0.0, "no test runs this line"))
 
@@ -382,9 +403,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--tests", nargs="+", metavar="PATH", default=[FOLDER], help="tests to run")
     parser.add_argument("--jobs", type=int, default=2, help="processes at a time")
     parser.add_argument("--minutes", type=float, help="start no further change after that long")
+    parser.add_argument(
+        "--budget", type=float, default=math.inf, metavar="SECS", help="for the tests of one change (default: no limit)"
+    )
     parser.add_argument("--no-baseline", action="store_true", help="run no test on the unchanged package first")
     parser.add_argument(
-        "--journal", metavar="FILE", default=JOURNAL_FILE, help="what earlier calls found, and where this one adds to it"
+        "--journal",
+        metavar="FILE",
+        default=JOURNAL_FILE,
+        help="what earlier calls found, and where this one adds to it",
     )
     parser.add_argument("--out", metavar="FILE", help="write the results as JSON")
 

@@ -8,7 +8,7 @@ import os
 import re
 from typing import Any, List
 
-from conformance.trace import Describer, tf
+from conformance.trace import Describer, normalise_text, tf
 
 Json = Any
 _VARIABLE_OPS = ("VarHandleOp", "VariableV2", "Variable")
@@ -39,12 +39,12 @@ def op_types(graph: Any) -> Json:
 
 
 def file_names(directory: str) -> List[str]:
-    """Return the files below `directory`, event files without their time and host."""
+    """Return the files below `directory`, event files without their time and host, others normalised."""
     found = set()
     for folder, _, names in os.walk(directory):
         for name in names:
             path = os.path.relpath(os.path.join(folder, name), directory)
-            found.add(re.sub(r"(events\.out\.tfevents)\..*", r"\1", path))
+            found.add(normalise_text(re.sub(r"(events\.out\.tfevents)\..*", r"\1", path)))
     return sorted(found)
 
 

@@ -33,12 +33,14 @@ ERRORS = (
 ACTIONS = ("request_stop", "raise", "coordinator_error", "close", "run", "add_hook", "drop_hooks")
 FETCHES = (
     "none", "op", "tensor", "name", "list", "tuple", "dict", "nested", "namedtuple", "empty", "duplicates", "sparse",
-    "ragged", "variable", "ops",
+    "ragged", "variable", "ops", "out of range", "invalid",
 )  # fmt: skip
+STEP_FUNCTIONS = ("lambda", "method", "object", "partial", "wrong name", "two arguments", "no function")
 HOOKS = ("plain", "equal", "same", "unhashable", "duck")
 CONTAINERS = ("list", "tuple", "set", "generator")
 VARIABLES = ("resource", "reference")
-KEYS = ("a", "b", "a by name")
+GRAPHS = ("built", "imported")
+KEYS = ("a", "b", "a by name", "sum")
 
 
 class Action(NamedTuple):
@@ -59,18 +61,24 @@ class Options(NamedTuple):
 
 
 class Feed(NamedTuple):
-    """One fed placeholder: `key` says which, and whether by tensor or by name."""
+    """One fed tensor: `key` says which, and whether by tensor or by name; "sum" is no placeholder."""
 
     key: str
     value: float
 
 
 class Request(NamedTuple):
-    """What a hook asks of every run: a kind of fetches, feeds, options; `calls` are the runs."""
+    """What a hook asks of every run: a kind of fetches, feeds, options.
+
+    Without feeds it gives None or, with `empty_feeds`, an empty dictionary. The object of the options is
+    another each time or, with `same_options`, one that all who ask for equal options share.
+    """
 
     fetches: str = "none"
     feeds: Tuple[Feed, ...] = ()
     options: Optional[Options] = None
+    empty_feeds: bool = False
+    same_options: bool = False
 
 
 class Hook(NamedTuple):
@@ -86,7 +94,11 @@ class Hook(NamedTuple):
 
 
 class Run(NamedTuple):
-    """One call of `session.run`, or of `run_step_fn` around it, which may also request a stop after."""
+    """One call of `session.run`, or of `run_step_fn` around it, which may also request a stop after.
+
+    The step function runs with hooks `hooked_runs` times, and once through the raw session if `raw_run`;
+    `function` says what kind of callable it is. `empty_feeds`, `same_options`: as in `Request`.
+    """
 
     fetches: str = "tensor"
     feeds: Tuple[Feed, ...] = ()
@@ -95,13 +107,18 @@ class Run(NamedTuple):
     step_fn: bool = False
     ask_should_stop: bool = True
     stop_in_step_fn: bool = False
+    function: str = "lambda"
+    hooked_runs: int = 1
+    raw_run: bool = False
+    empty_feeds: bool = False
+    same_options: bool = False
 
 
 class Program(NamedTuple):
     """A whole scenario; `checkpoint_steps` adds a directory and a CheckpointSaverHook.
 
     Building the default scaffold's ops takes longer than everything else, so most programs give
-    their own small ones.
+    their own small ones. An imported graph comes from a meta graph.
     """
 
     session: str = "MonitoredSession"
@@ -116,6 +133,8 @@ class Program(NamedTuple):
     default_scaffold: bool = False
     container: str = "list"
     variables: str = "resource"
+    graph: str = "built"
+    second_device: bool = False
 
 
 BUILT_IN_HOOKS = (
@@ -141,7 +160,8 @@ class BuiltIn(NamedTuple):
 class Step(NamedTuple):
     """One run: how far the global step and the clock move first, what the loss is, what fails once.
 
-    `error` is raised before the run, or with `late` after it.
+    `error` is raised before the run, or with `late` after it. While a step is obstructed, no new
+    checkpoint can get its index: a save fails half-way.
     """
 
     increment: int = 1
@@ -149,12 +169,14 @@ class Step(NamedTuple):
     nan: bool = False
     error: Optional[str] = None
     late: bool = False
+    obstructed: bool = False
 
 
 class Life(NamedTuple):
     """One session from its making to its end; the next life finds the same directory.
 
-    `damage` is done to the directory before; `new_process` also forgets open event writers.
+    `damage` is done to the directory before; a life may begin a new process or go on in the last one's. It
+    is a `with` block, unless it goes on after errors: then it is closed in any case.
     """
 
     steps: Tuple[Step, ...] = ()
@@ -163,10 +185,15 @@ class Life(NamedTuple):
     new_process: bool = True
     damage: Optional[str] = None
     body_error: Optional[str] = None
+    go_on_after_errors: bool = False
 
 
 class StepProgram(NamedTuple):
-    """Lives on one directory; the periods are MonitoredTrainingSession's, "" for left out."""
+    """Lives on one directory; the periods are MonitoredTrainingSession's, "" for left out.
+
+    With `real_processes` a life with a new process, and those that go on in it, run in a process of
+    their own; without, open event writers are forgotten, which is nearly all that a new process changes.
+    """
 
     lives: Tuple[Life, ...] = ()
     directory: bool = True
@@ -177,6 +204,8 @@ class StepProgram(NamedTuple):
     log_steps: Any = ""
     variables: str = "resource"
     default_scaffold: bool = False
+    real_processes: bool = False
+    second_device: bool = False
 
 
 COORDINATOR_ACTS = (
@@ -201,12 +230,16 @@ class CoordinatorProgram(NamedTuple):
 
 
 LEFT_OUT = "(left out)"
+EQUAL_TO_ANYTHING = "(equal to anything)"
 PERIODS = (LEFT_OUT, None, 0, -1, False, True, 5)
 DIRECTORIES = (LEFT_OUT, None, "", "a", "b")
 
 
 class ArgumentsProgram(NamedTuple):
-    """One call of MonitoredTrainingSession, one run, and the close."""
+    """One call of MonitoredTrainingSession, one run, and the close.
+
+    A period may be an object that says it equals any other.
+    """
 
     is_chief: bool = True
     checkpoint_dir: Any = LEFT_OUT
@@ -223,6 +256,7 @@ class ArgumentsProgram(NamedTuple):
     global_step: bool = True
     save_graph_def: Any = LEFT_OUT
     max_wait_secs: Any = LEFT_OUT
+    graph: str = "built"
 
 
 SAVER_ACTS = (
@@ -239,7 +273,10 @@ class SaverAct(NamedTuple):
 
 
 class SaverProgram(NamedTuple):
-    """A saver, a session, and what is done with them."""
+    """A saver, a session, and what is done with them in a directory, absolute or of the working directory.
+
+    With `second_device` the variables are spread over two CPU devices, and so are shards.
+    """
 
     acts: Tuple[SaverAct, ...] = ()
     max_to_keep: Optional[int] = 5
@@ -248,19 +285,27 @@ class SaverProgram(NamedTuple):
     sharded: bool = False
     variables: str = "resource"
     directory: str = "d"
+    relative_directory: bool = False
     write_meta: bool = False
     latest_filename: Optional[str] = None
+    second_device: bool = False
 
 
 PIECES = ("absent", "explicit", "collection", "two")
 CREATORS = ("chief", "worker", "recover")
+QUEUES = ("ends", "fails", "endless")
+READY_VALUES = ("strings", "scalar", "numbers", "matrix", "empty matrix")
+THEN = ("second", "overlapping", "overlapping, first closed last", "create again", "try again", "close elsewhere")
 
 
 class CreationProgram(NamedTuple):
     """How a session comes to be; each piece of the scaffold is absent, given, or found in its collection.
 
-    `ready_after` polls the model is ready, never if negative; `queue` says how a producer ends; `then`
-    what else is done on the same graph.
+    A given init op may be partial: it leaves one variable out. `ready_after` polls the model is ready and
+    `ready_for_local_init_after` it is ready for local initialisation, never if negative; until then the op
+    says so with a `ready_value` of some type and rank. `queue` says how a producer ends, `start_queues`
+    whether its threads are asked for again, of the monitored session or of the one inside; `then` what
+    else is done on the same graph.
     """
 
     creator: str = "chief"
@@ -276,6 +321,9 @@ class CreationProgram(NamedTuple):
     copies: int = 0
     finalized: bool = False
     ready_after: int = 0
+    ready_for_local_init_after: int = 0
+    ready_value: str = "strings"
+    max_wait: int = 70
     restore: Optional[str] = None
     checkpoint: bool = False
     wait: bool = False
@@ -283,6 +331,7 @@ class CreationProgram(NamedTuple):
     prefinalised: bool = False
     then: Optional[str] = None
     queue: Optional[str] = None
+    start_queues: Optional[str] = None
     global_step: str = "none"
     variables: str = "resource"
 

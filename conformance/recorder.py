@@ -10,7 +10,7 @@ import os
 import threading
 from typing import Any, Callable, List
 
-from conformance import probes
+from conformance import devices, graphs, probes
 from conformance.trace import Describer, Event, tf
 
 STAGES = ("begin", "after_create_session", "before_run", "after_run", "end")
@@ -67,8 +67,10 @@ class Recorder:
 
     def config(self) -> Any:
         """Return the session configuration that every scenario uses: few threads, no rewriting."""
-        config = tf.ConfigProto(intra_op_parallelism_threads=1, inter_op_parallelism_threads=2)
+        config = tf.ConfigProto(intra_op_parallelism_threads=1, inter_op_parallelism_threads=-1)
         config.allow_soft_placement = False
+        if devices.current() == devices.SECOND_CPU:
+            config.device_count["CPU"] = 2
         config.graph_options.optimizer_options.opt_level = -1
         if hasattr(config.graph_options.rewrite_options, "disable_meta_optimizer"):
             config.graph_options.rewrite_options.disable_meta_optimizer = True
@@ -139,18 +141,8 @@ class Recorder:
         return getattr(self.train, kind)(session_creator=creator, hooks=hooks, **grace)
 
     def global_step(self, increment: int = 1) -> Any:
-        """Make the global step and return an op that increments it after the hooks have read it.
-
-        The hooks' read tensor is made here and put into the collection the hooks share, and the
-        increment waits for it: otherwise every schedule would be a race.
-        """
-        step = self.train.get_or_create_global_step()
-        key = "global_step_read_op_cache"
-        if not tf.get_collection(key):
-            with tf.name_scope(step.op.name + "/"):
-                tf.add_to_collection(key, step.value() + 0)
-        with tf.control_dependencies(tf.get_collection(key)):
-            return tf.assign_add(step, increment)
+        """Make the global step and return an op that increments it after the hooks have read it."""
+        return graphs.increment_after_reads(self.train, increment)
 
 
 class _RecordingHook:

@@ -41,13 +41,20 @@ def add_side_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--oracle", help="the implementation that is right (default: tf.train)")
     parser.add_argument("--subject", help="the implementation under test (default: monitored)")
     parser.add_argument("--device", choices=("cpu", "gpu", "all"), default="cpu", help="where programs compute")
-    parser.add_argument("--jobs", type=_positive, default=1, metavar="N", help="processes (default: 1)")
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    parser.add_argument("--jobs", type=_positive, default=cores, metavar="N", help="processes (default: one a core)")
     parser.add_argument("--out", metavar="DIR", default=os.path.join("build", "conformance"), help="where results go")
+
+
+def add_resume_argument(parser: argparse.ArgumentParser) -> None:
+    """Declare the option to go on with a run that was cut off."""
+    parser.add_argument("--resume", action="store_true", help="go on with the run in --out that was cut off")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's options."""
     add_side_arguments(parser)
+    add_resume_argument(parser)
     parser.add_argument("--profile", choices=PROFILES, default="default", help="how much (default: default)")
     amount = parser.add_mutually_exclusive_group()
     amount.add_argument("--programs", type=_positive, metavar="N", help="sampled programs, in place of the profile's")
@@ -104,22 +111,36 @@ def track(label: str, tasks: Iterable[tuple[Any, campaign.Tally]], total: int, i
             progress.update(bar, advance=1, note=note)
 
 
-def main(arguments: argparse.Namespace) -> int:
-    """Run everything the arguments ask for; return the exit code."""
+def beginning(
+    arguments: argparse.Namespace, seed: int | None
+) -> tuple[list[campaign.Sides], str, campaign.Ledger] | int:
+    """Return what is compared, a remark on what is not, and the ledger; or, if nothing can begin, the exit code."""
     try:
         all_sides, remark = sides_of(arguments)
-    except ImportError as error:
+        state = campaign.state_of_code(all_sides[0])
+        ledger = campaign.Ledger(os.path.join(arguments.out, "ledger.pickle"), state, seed, arguments.resume)
+    except (ImportError, campaign.LedgerError) as error:
         print(error, file=sys.stderr)
         return USAGE
     except MissingDeviceError as error:
         print(error, file=sys.stderr)
         return NO_DEVICE
+    return all_sides, remark, ledger
+
+
+def main(arguments: argparse.Namespace) -> int:
+    """Run everything the arguments ask for; return the exit code."""
     seed = random.SystemRandom().randrange(2**32) if arguments.seed is None else arguments.seed
+    begun = beginning(arguments, seed)
+    if isinstance(begun, int):
+        return begun
+    all_sides, remark, ledger = begun
+    seed = seed if ledger.seed is None else ledger.seed
     started = time.monotonic()
     tally = campaign.Tally()
     sampling_seconds = 0.0
     for sides in all_sides:
-        sampling_seconds += _sample(arguments, sides, seed, tally)
+        sampling_seconds += _sample(arguments, sides, seed, tally, ledger)
     regressions_run = _replay_regressions(all_sides, arguments, tally)
     whole = None
     if arguments.profile == "nightly" and arguments.strategy is None and not arguments.programs:
@@ -128,6 +149,7 @@ def main(arguments: argparse.Namespace) -> int:
             all_sides[0],
             regressions_of(all_sides[0], arguments.out),
             track,
+            ledger,
         )
         tally.add(enumerated)
     chapters = None
@@ -137,9 +159,10 @@ def main(arguments: argparse.Namespace) -> int:
     result["remark"] = remark
     result["regressions_run"] = regressions_run
     result["seconds"] = round(time.monotonic() - started, 1)
-    result["programs_per_second"] = round(
-        sum(tally.programs[name] for name in strategies.BY_NAME) / sampling_seconds, 2
-    )
+    sampled = {name for name in strategies.BY_NAME if tally.programs[name]}
+    # What an earlier call did took its own time: all programs' seconds, shared by the processes.
+    sampling_seconds = max(sampling_seconds, sum(tally.seconds[name] for name in sampled) / arguments.jobs)
+    result["programs_per_second"] = round(sum(tally.programs[name] for name in sampled) / sampling_seconds, 2)
     return conclude(result, arguments.out)
 
 
@@ -157,7 +180,9 @@ def conclude(result: Any, out: str) -> int:
     return SAME if result["verdict"] == "same" else DIFFERENT
 
 
-def _sample(arguments: argparse.Namespace, sides: campaign.Sides, seed: int, tally: campaign.Tally) -> float:
+def _sample(
+    arguments: argparse.Namespace, sides: campaign.Sides, seed: int, tally: campaign.Tally, ledger: campaign.Ledger
+) -> float:
     names = arguments.strategy or list(strategies.BY_NAME)
     deadline = None
     programs = arguments.programs or PROFILES[arguments.profile]
@@ -167,7 +192,7 @@ def _sample(arguments: argparse.Namespace, sides: campaign.Sides, seed: int, tal
     batches = campaign.batches(names, programs, seed, min(_BATCH, programs))
     started = time.monotonic()
     regressions = regressions_of(sides, arguments.out)
-    tasks = campaign.run_tasks(sides, batches, campaign.run_batch, arguments.jobs, regressions, deadline)
+    tasks = campaign.run_tasks(sides, batches, campaign.run_batch, arguments.jobs, regressions, deadline, ledger)
     track(f"sample on {sides.device or 'CPU'}", tasks, len(batches), tally)
     return time.monotonic() - started
 
@@ -269,6 +294,7 @@ def summarise(
         used[name] = used.get(name, 0) + count
     unused = _unused(used, all_sides[0], chapters)
     failed = bool(tally.differences) or bool(chapters and chapters["failed"]) or bool(unused)
+    elsewhere = tally.samples.pop(campaign.ELSEWHERE, 0)
     samples = sum(tally.samples.values()) or 1
     programs = {name: count for name, count in tally.programs.items() if name != "pairs considered"}
     sides = all_sides[0]
@@ -298,6 +324,7 @@ def summarise(
             for name, count in programs.items()
         },
         "time": {name: round(count / samples, 3) for name, count in tally.samples.most_common()},
+        "share_waiting_for_processes": round(elsewhere / (samples + elsewhere), 3),
         "share_outside_tensorflow": round(1 - tally.samples["tensorflow"] / samples, 3) if tally.samples else None,
         "rules": rules,
         "groups": {group: _group_row(group, rules) for group in GROUPS},
@@ -340,17 +367,14 @@ def _unused(used: Any, sides: campaign.Sides, chapters: Any) -> list[str]:
 
 def main_enumerate(arguments: argparse.Namespace) -> int:
     """The `enumerate` command; return the exit code."""
-    try:
-        all_sides, remark = sides_of(arguments)
-    except ImportError as error:
-        print(error, file=sys.stderr)
-        return USAGE
-    except MissingDeviceError as error:
-        print(error, file=sys.stderr)
-        return NO_DEVICE
+    begun = beginning(arguments, None)
+    if isinstance(begun, int):
+        return begun
+    all_sides, remark, ledger = begun
     print(", ".join(f"{name}: {count:,}" for name, count in enumeration.totals().items()))
     started = time.monotonic()
-    tally, whole = enumeration.main(arguments, all_sides[0], regressions_of(all_sides[0], arguments.out), track)
+    regressions = regressions_of(all_sides[0], arguments.out)
+    tally, whole = enumeration.main(arguments, all_sides[0], regressions, track, ledger)
     result = summarise(arguments, all_sides[:1], None, tally, None, whole)
     result["seconds"] = round(time.monotonic() - started, 1)
     result["programs_per_second"] = whole["programs_per_second"]

@@ -7,6 +7,7 @@ ended. This module keeps to Python 3.6 syntax and to API that exists since Tenso
 
 import contextlib
 import logging
+import os
 import shutil
 import sys
 import tempfile
@@ -69,17 +70,22 @@ class _LogCapture(logging.Handler):
             self._record.log(record.levelname, text, bool(record.exc_info))
 
 
-def run_in_sandbox(train: Any, scenario: Callable[[Any, Recorder], Any]) -> List[Event]:
+def run_in_sandbox(
+    train: Any, scenario: Callable[[Any, Recorder], Any], directory: Any = None, clock: Any = None
+) -> List[Event]:
     """Run `scenario(train, record)` in a fresh sandbox and return its trace.
 
-    An exception that the scenario itself lets out is the scenario's bug, and propagates.
+    An exception that the scenario itself lets out is the scenario's bug, and propagates. A directory
+    that is given is used as it is and left there; a clock that is given goes on.
     """
-    directory = tempfile.mkdtemp(prefix="conformance-")
-    record = Recorder(train, directory, Clock())
+    own_directory = directory is None
+    directory = directory or tempfile.mkdtemp(prefix="conformance-")
+    record = Recorder(train, directory, clock or Clock())
     threads_before = set(threading.enumerate())
     made = []  # type: List[Any]
     try:
         with contextlib.ExitStack() as stack:
+            stack.callback(os.chdir, os.getcwd())
             stack.enter_context(_virtual_time(record.clock))
             stack.enter_context(_captured_log(record))
             stack.enter_context(_captured_warnings(record))
@@ -101,7 +107,8 @@ def run_in_sandbox(train: Any, scenario: Callable[[Any, Recorder], Any]) -> List
         events.append(Event("files at the end", state))
         return events
     finally:
-        shutil.rmtree(directory, ignore_errors=True)
+        if own_directory:
+            shutil.rmtree(directory, ignore_errors=True)
 
 
 def _sorted_events(events: List[Event]) -> Any:

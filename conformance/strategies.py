@@ -29,7 +29,13 @@ _feeds = st.lists(
     unique_by=lambda feed: feed.key,
 ).map(tuple)
 
-requests = _builds(p.Request, fetches=st.sampled_from(p.FETCHES), feeds=_feeds, options=st.none() | _options)
+_rarely = st.sampled_from((False,) * 5 + (True,))
+_good_fetches = tuple(kind for kind in p.FETCHES if kind not in ("out of range", "invalid"))
+# What fails in the runtime ends most programs, so it is seldom asked for.
+_fetches = st.sampled_from(_good_fetches * 3 + p.FETCHES[-2:])
+_asked = {"feeds": _feeds, "options": st.none() | _options, "empty_feeds": st.booleans(), "same_options": st.booleans()}
+
+requests = _builds(p.Request, fetches=_fetches, **_asked)
 
 
 @st.composite
@@ -55,16 +61,37 @@ hooks = _hooks(("plain",))
 
 runs = _builds(
     p.Run,
-    fetches=st.sampled_from([kind for kind in p.FETCHES if kind != "none"]),
-    feeds=_feeds,
-    options=st.none() | _options,
+    fetches=_fetches.filter(lambda kind: kind != "none"),
+    **_asked,
     metadata=st.booleans(),
     step_fn=st.sampled_from((False, False, True)),
     ask_should_stop=st.booleans(),
     stop_in_step_fn=st.sampled_from((False, False, True)),
+    function=st.sampled_from(("lambda",) * 6 + p.STEP_FUNCTIONS),
+    hooked_runs=st.sampled_from((1, 1, 1, 0, 2, 3)),
+    raw_run=_rarely,
 )
 _cheap_runs = _builds(p.Run, fetches=runs.map(lambda run: run.fetches), feeds=_feeds)
 _variables = st.sampled_from(("resource", "resource", "reference"))
+
+
+def _one_way_to_fail(program: p.Program) -> p.Program:
+    """Two ops that fail in one run would race for the error: keep one kind of them in a program."""
+
+    def other(kind: str) -> str:
+        return "out of range" if kind == "invalid" else kind
+
+    kinds = {run.fetches for run in program.runs}
+    kinds |= {hook.request.fetches for hook in program.hooks if hook.request is not None}
+    if not {"invalid", "out of range"} <= kinds:
+        return program
+    return program._replace(
+        runs=tuple(run._replace(fetches=other(run.fetches)) for run in program.runs),
+        hooks=tuple(
+            hook._replace(request=hook.request and hook.request._replace(fetches=other(hook.request.fetches)))
+            for hook in program.hooks
+        ),
+    )
 
 
 def _programs(hooks: st.SearchStrategy[p.Hook], containers: tuple[str, ...]) -> st.SearchStrategy[p.Program]:
@@ -82,7 +109,9 @@ def _programs(hooks: st.SearchStrategy[p.Hook], containers: tuple[str, ...]) -> 
         default_scaffold=st.sampled_from((False, False, False, False, True)),
         container=st.sampled_from(containers),
         variables=_variables,
-    )
+        graph=st.sampled_from(p.GRAPHS),
+        second_device=_rarely,
+    ).map(_one_way_to_fail)
 
 
 programs = _programs(hooks, ("list",))
@@ -94,15 +123,17 @@ odd_programs = _programs(_hooks(p.HOOKS), ("list", "list", "tuple", "generator")
 
 @st.composite
 def fetch_programs(draw: st.DrawFn) -> p.Program:
-    """Hooks and user fetch and feed in every way; nothing fails on purpose."""
+    """Hooks and user fetch and feed in every way; nothing fails but what the runtime refuses."""
     kinds = draw(st.lists(requests, max_size=4))
-    return p.Program(
+    program = p.Program(
         session=draw(st.sampled_from(p.SESSIONS)),
         hooks=tuple(p.Hook(request) for request in kinds),
         runs=tuple(draw(st.lists(runs | _cheap_runs, min_size=2, max_size=8))),
         go_on_after_errors=True,
         variables=draw(_variables),
+        graph=draw(st.sampled_from(p.GRAPHS)),
     )
+    return _one_way_to_fail(program)
 
 
 # --- steps ---------------------------------------------------------------------------------------
@@ -118,6 +149,7 @@ _step = _builds(
     nan=st.sampled_from((False,) * 9 + (True,)),
     error=st.sampled_from((None,) * 9 + ("AbortedError", "AbortedError", "UnavailableError", "ValueError")),
     late=st.booleans(),
+    obstructed=st.sampled_from((False,) * 14 + (True,)),
 )
 
 
@@ -144,14 +176,15 @@ def _life(draw: st.DrawFn, first: bool, sessions: tuple[str, ...]) -> p.Life:
         new_process=True if first else draw(st.sampled_from((True, True, False))),
         damage=None if first else draw(st.sampled_from((None, None, None, *p.DAMAGES))),
         body_error=draw(st.sampled_from((None, None, None, "ValueError", "StopIteration", "OutOfRangeError"))),
+        go_on_after_errors=draw(st.sampled_from((False, False, True))),
     )
 
 
 @st.composite
-def step_programs(draw: st.DrawFn) -> p.StepProgram:
+def step_programs(draw: st.DrawFn, further_lives: tuple[int, ...] = (0, 0, 1, 1, 2)) -> p.StepProgram:
     """One to three lives on one directory (or none), with default and given built-in hooks."""
     lives = [draw(_life(True, p.SESSIONS + ("MonitoredTrainingSession",)))]
-    for _ in range(draw(st.sampled_from((0, 0, 1, 1, 2)))):
+    for _ in range(draw(st.sampled_from(further_lives))):
         lives.append(draw(_life(False, p.SESSIONS)))
     save = draw(st.sampled_from(("steps", "secs", "neither", "neither", "off")))
     summaries = draw(st.sampled_from(("steps", "secs", "neither", "off")))
@@ -165,7 +198,13 @@ def step_programs(draw: st.DrawFn) -> p.StepProgram:
         log_steps=draw(st.sampled_from(("", "", 1, 2, 3, None, 0))),
         variables=draw(_variables),
         default_scaffold=draw(st.sampled_from((False, False, False, False, True))),
+        second_device=draw(_rarely),
     )
+
+
+process_programs = step_programs((1, 1, 2)).map(
+    lambda program: program._replace(directory=True, real_processes=True, default_scaffold=False)
+)
 
 
 # --- the coordinator, arguments, savers ----------------------------------------------------------
@@ -210,15 +249,16 @@ def _patient(program: p.ArgumentsProgram) -> p.ArgumentsProgram:
 
 
 _periods = st.sampled_from(p.PERIODS + (1.5, 100, 600))
+_all_but_log_periods = st.sampled_from(p.PERIODS + (1.5, 100, 600, p.EQUAL_TO_ANYTHING))
 _directories = st.sampled_from(p.DIRECTORIES)
 arguments_programs = _builds(
     p.ArgumentsProgram,
     is_chief=st.sampled_from((True, True, True, False)),
     checkpoint_dir=_directories,
-    save_checkpoint_secs=st.just(p.LEFT_OUT) | _periods,
-    save_checkpoint_steps=st.just(p.LEFT_OUT) | _periods,
-    save_summaries_steps=st.just(p.LEFT_OUT) | _periods,
-    save_summaries_secs=st.just(p.LEFT_OUT) | _periods,
+    save_checkpoint_secs=st.just(p.LEFT_OUT) | _all_but_log_periods,
+    save_checkpoint_steps=st.just(p.LEFT_OUT) | _all_but_log_periods,
+    save_summaries_steps=st.just(p.LEFT_OUT) | _all_but_log_periods,
+    save_summaries_secs=st.just(p.LEFT_OUT) | _all_but_log_periods,
     log_step_count_steps=_periods,
     summary_dir=st.just(p.LEFT_OUT) | _directories,
     hooks=st.integers(0, 2),
@@ -228,6 +268,7 @@ arguments_programs = _builds(
     global_step=st.sampled_from((True, True, True, True, False)),
     save_graph_def=st.sampled_from((p.LEFT_OUT, p.LEFT_OUT, True, False)),
     max_wait_secs=st.sampled_from((p.LEFT_OUT, p.LEFT_OUT, 60)),
+    graph=st.sampled_from(p.GRAPHS),
 ).map(_patient)
 
 _saver_acts = _builds(
@@ -241,7 +282,9 @@ saver_programs = _builds(
     relative=st.booleans(),
     sharded=st.booleans(),
     variables=_variables,
-    directory=st.sampled_from(("d", "d", "d", "with space", "with'quote", "ünicode", "gl[ob]", "deep/er", "a,b")),
+    directory=st.sampled_from(("d", "d", "d", "with space", "with'quote", "ünicode", "gl[ob]", "deep/er", "a,b", "d/")),
+    relative_directory=_rarely,
+    second_device=st.booleans(),
     write_meta=st.sampled_from((False, False, False, True)),
     latest_filename=st.sampled_from((None, None, None, "latest")),
 )
@@ -255,28 +298,37 @@ def creation_programs(draw: st.DrawFn) -> p.CreationProgram:
     piece = st.sampled_from(("absent", *("explicit",) * 10, *("collection",) * 8, "two"))
     creator = draw(st.sampled_from(("chief", "chief", "chief", "worker", "recover")))
     # A second session would race with the first for what its producers make.
-    then = draw(st.sampled_from((None, None, None, "second", "overlapping", "create again")))
+    then = draw(st.sampled_from((None,) * 6 + p.THEN))
     plain = draw(st.booleans())
+    polls = (0, 0, 0, 1, 2, -1) if creator == "worker" else (0,) * 9 + (1, -1)
     pieces = {
         name: "absent" if plain and draw(st.booleans()) else draw(piece)
         for name in ("init_op", "ready_op", "ready_for_local_init_op", "local_init_op", "summary_op", "saver")
     }
+    if pieces["init_op"] == "explicit":
+        pieces["init_op"] = draw(st.sampled_from(("explicit",) * 4 + ("partial",)))
+    queue = draw(st.sampled_from((None, *p.QUEUES))) if then is None and creator != "recover" else None
+    start_queues = (None, "monitored", "raw", "raw") if queue == "endless" else (None, "monitored")
     return p.CreationProgram(
         creator=creator,
         session=draw(st.sampled_from(p.SESSIONS[:2])) if creator == "chief" else "MonitoredSession",
         **pieces,
-        init_fn=draw(st.sampled_from((None, None, "sets", "raises"))),
+        init_fn=draw(st.sampled_from((None, None, None, "sets", "raises", "preempted"))),
         init_feed=draw(st.booleans()),
         copies=draw(st.sampled_from((0, 0, 0, 1, 2))),
         finalized=draw(st.sampled_from((False, False, True))),
-        ready_after=draw(st.sampled_from((0, 0, 0, 1, 2, -1) if creator == "worker" else (0,) * 9 + (1, -1))),
+        ready_after=draw(st.sampled_from(polls)),
+        ready_for_local_init_after=draw(st.sampled_from(polls)),
+        ready_value=draw(st.sampled_from(("strings",) * 4 + p.READY_VALUES)),
+        max_wait=draw(st.sampled_from((70, 70, 30, 31, 59, 60, 61, 90))),
         restore=draw(st.sampled_from((None, None, "directory", "directory", "file", "file", "both"))),
         checkpoint=draw(st.booleans()),
         wait=draw(st.booleans()),
         model=draw(st.sampled_from(("some", "some", "some", "none", "local"))),
         prefinalised=draw(st.sampled_from((False,) * 7 + (True,))),
         then=then,
-        queue=draw(st.sampled_from(("ends", "fails", None))) if then is None and creator != "recover" else None,
+        queue=queue,
+        start_queues=draw(st.sampled_from(start_queues)) if queue is not None else None,
         global_step=draw(st.sampled_from(("none", "created", "created", "two"))),
         variables=draw(_variables),
     )
@@ -287,6 +339,7 @@ BY_NAME = {
     "odd hooks": odd_programs,
     "fetches and feeds": fetch_programs(),
     "steps": step_programs(),
+    "new processes": process_programs,
     "coordinator": coordinator_programs(),
     "arguments": arguments_programs,
     "saver": saver_programs,
@@ -297,6 +350,7 @@ WEIGHTS = {
     "odd hooks": 4,
     "fetches and feeds": 3,
     "steps": 5,
+    "new processes": 1,
     "coordinator": 4,
     "arguments": 3,
     "saver": 3,

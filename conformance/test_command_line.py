@@ -86,6 +86,7 @@ def test_a_run_with_differences(tmp_path, capsys):
         ("run", "--programs", "0"),
         ("run", "--programs", "5", "--minutes", "5"),
         ("enumerate", "--slice", "3/2"),
+        ("run", "--resume", "--out", "no-such-folder"),
         ("replay", "no-such-file.json"),
         ("report", "no-such-file.json", "--html", "page.html"),
         (),
@@ -102,7 +103,7 @@ def test_wrong_usage(arguments, capsys):
 
 
 def arguments_with(device):
-    return argparse.Namespace(oracle=None, subject=None, device=device)
+    return argparse.Namespace(oracle=None, subject=None, device=device, seed=None, resume=False, out="nowhere")
 
 
 def test_a_device_that_is_not_there(monkeypatch):

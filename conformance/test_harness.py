@@ -221,6 +221,8 @@ def test_values_are_described():
         "recorder",
         "sandbox",
         "devices",
+        "graphs",
+        "processes",
     ),
 )
 def test_the_recording_side_keeps_to_old_syntax(name):

@@ -1,15 +1,18 @@
 """Generated programs of every kind: both sides show the same trace, and so do both ways of a step."""
 
+import argparse
 import functools
+import os
 
 import hypothesis
 import pytest
 from hypothesis import strategies as st
 
-from conformance import campaign, coverage, enumeration, implementations, strategies
+from conformance import campaign, coverage, enumeration, implementations, processes, strategies
 from conformance import program as p
 from conformance.interpreter import perform, run_program
 from conformance.rules import RULES
+from conformance.sandbox import run_in_sandbox
 from conformance.test_hook_programs import keep
 
 everything = pytest.mark.parametrize("strategy", strategies.BY_NAME)
@@ -76,6 +79,73 @@ def test_the_plain_way_is_compared_too(harness):
     harness.judge(scenario, (), "", "", both_ways=True)
     assert ways == [usual, False]
     assert switch.ENABLED == usual
+
+
+@pytest.mark.parametrize("variables", p.VARIABLES)
+def test_an_imported_graph_is_the_built_one(harness, variables):
+    """Whoever uses a session cannot tell where its graph came from."""
+    runs = (p.Run(), p.Run("variable", (p.Feed("a", 2.5),)), p.Run("list"))
+    program = p.Program(hooks=(p.Hook(p.Request("tensor")),), runs=runs, variables=variables)
+    built, imported = (run_program(harness.oracle.namespace, program._replace(graph=graph)) for graph in p.GRAPHS)
+    assert [event for event in built if "arguments" not in str(event.data)] == [
+        event for event in imported if "arguments" not in str(event.data)
+    ]
+
+
+def test_lives_in_real_processes(harness):
+    step = p.Step()
+    lives = (p.Life((step,)), p.Life((step, step)), p.Life((step,), new_process=False))
+    program = p.StepProgram(lives, save_steps=1, real_processes=True)
+    trace = run_program(harness.oracle.namespace, program)
+    kinds = [event.kind for event in trace]
+    assert [kind for kind in kinds if kind in ("life 1", "life 2", "life 3", "threads left")] == [
+        "life 1", "threads left", "life 2", "life 3", "threads left", "threads left",
+    ]  # fmt: skip
+    assert [event.data[1] for event in trace if event.kind == "log" and "Restoring" in event.data[1]] == [
+        "Restoring parameters from <directory>/logdir/model.ckpt-1",
+        "Restoring parameters from <directory>/logdir/model.ckpt-3",
+    ]
+    with pytest.raises(LookupError, match="was not loaded by name"):
+        run_program(argparse.Namespace(), program)
+
+
+def test_a_process_that_dies_is_the_harnesss_fault(harness):
+    def scenario(train, record):
+        processes.run_in_process(train, record, end_at_once, 7)
+
+    with pytest.raises(processes.ProcessError, match="exit code 7"):
+        run_in_sandbox(harness.oracle.namespace, scenario)
+
+
+def end_at_once(_, __, code):
+    os._exit(code)
+
+
+# --- campaigns -----------------------------------------------------------------------------------
+
+
+def test_a_ledger_goes_on_where_it_ended(harness, tmp_path):
+    sides = campaign.Sides(harness.oracle.name, harness.subject.name)
+    made = campaign.batches(["saver"], 4, 5, 2)
+    path = str(tmp_path / "ledger.pickle")
+
+    def work_through(ledger):
+        return list(campaign.run_tasks(sides, made, campaign.run_batch, 1, str(tmp_path), None, ledger))
+
+    first = work_through(campaign.Ledger(path, "state", 5, False))
+    with open(path, "ab") as file:
+        file.write(b"\x80\x04cut off")
+    again = campaign.Ledger(path, "state", None, True)
+    assert again.seed == 5
+    second = work_through(again)
+    assert [task for task, _ in second] == [task for task, _ in first] == made
+    assert [tally.seconds for _, tally in second] == [tally.seconds for _, tally in first]
+    with pytest.raises(campaign.LedgerError, match="other code or versions"):
+        campaign.Ledger(path, "another state", None, True)
+    with pytest.raises(campaign.LedgerError, match="nothing to go on with"):
+        campaign.Ledger(path + ".no", "state", None, True)
+    assert campaign.state_of_code(sides) == campaign.state_of_code(sides)
+    assert campaign.state_of_code(sides) != campaign.state_of_code(sides._replace(subject="conformance"))
 
 
 def test_batches_add_up_and_differ():

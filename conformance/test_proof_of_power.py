@@ -7,6 +7,7 @@ all of them.
 import ast
 import importlib.util
 import json
+import math
 import os
 import subprocess
 import sys
@@ -164,6 +165,30 @@ def test_verdicts_on_survivors_have_reasons(tmp_path):
     path.write_text(json.dumps([{"module": "timing", "reason": ""}]))
     with pytest.raises(ValueError, match="needs a module and a reason"):
         mutants.load_equivalents(str(path))
+
+
+def test_a_journal_spares_what_is_known(tmp_path):
+    path = str(tmp_path / "mutants.jsonl")
+
+    def change(text):
+        return mutants.Change("m:1:call", "automatic", "m", (), "", {"m": text}, {}, set())
+
+    def outcome(verdict):
+        return fork_server.Outcome("m:1:call", verdict, "a test", 3, 5, 0.5, "")
+
+    journal = mutants.Journal(path, "state", 20.0)
+    journal.keep(change("a"), outcome("killed"))
+    journal.keep(change("b"), outcome("survived"))
+    same, later, longer = (
+        mutants.Journal(path, state, budget) for state, budget in (("state", 20.0), ("new", 20.0), ("state", math.inf))
+    )
+    renamed = change("a")._replace(name="m:2:call")
+    assert same.known(renamed) == outcome("killed")._replace(name="m:2:call")
+    assert same.known(change("b")) == outcome("survived")
+    assert same.known(change("c")) is None
+    for other in (later, longer):
+        assert other.known(change("a")) == outcome("killed")
+        assert other.known(change("b")) is None
 
 
 # --- a wrong implementation ----------------------------------------------------------------------

@@ -77,6 +77,7 @@ NORMALISATIONS: Tuple[Normalisation, ...] = (
     Normalisation("nodes in kernel messages", r"\s*\[\[\{*[^\]]*\]\]|\{\{node [^}]*\}\}", ""),
     Normalisation("the runtime counts resources over the process", r"'_\d+_(\w+)'", r"'\1'"),
     Normalisation("temporary file names", r"\.tmp[0-9a-f]{32}\b", ".tmp<random>"),
+    Normalisation("what the runtime calls a file while it writes it", r"\.tempstate\d+", ".tempstate<random>"),
     Normalisation("wall time in event file names", r"tfevents\.\d+\.[^\s/\"']+", "tfevents.<time>"),
 )
 _COMPILED = [(re.compile(rule.pattern), rule.replacement) for rule in NORMALISATIONS]
@@ -112,6 +113,7 @@ class Describer:
 
     def __init__(self, places: Tuple[Tuple[str, str], ...] = ()) -> None:
         self._places = places
+        self._texts: Dict[str, str] = {}
         self._names: Dict[int, str] = {}
         self._counts: Dict[str, int] = {}
         self._kept: List[Any] = []
@@ -134,8 +136,11 @@ class Describer:
         return known
 
     def text(self, text: str) -> str:
-        """Return `text` normalised."""
-        return normalise_text(text, self._places)
+        """Return `text` normalised; most texts of a scenario come many times."""
+        known = self._texts.get(text)
+        if known is None:
+            known = self._texts[text] = normalise_text(text, self._places)
+        return known
 
     def describe(self, value: Any) -> Json:
         """Return a JSON value that is equal for equal observations."""
