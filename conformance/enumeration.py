@@ -11,6 +11,8 @@ What is left out is the same program: if with the first fault alone the call of 
 reached, the pair runs exactly as the first fault alone, event by event, because a fault has no effect
 before its call. Which calls are reached is read from the oracle's trace of the single fault, and the
 subject showed the same trace. Nothing else is left out.
+
+Single faults run in both of the subject's ways of executing a step, all else in one of them, by turns.
 """
 
 import argparse
@@ -166,7 +168,7 @@ class Enumerator:
 
     def _compare(self, comparer: campaign.Comparer, program: Any, origin: str) -> Any:
         try:
-            return comparer.compare(program, origin)
+            return comparer.compare(program, origin, in_turn=origin != "single faults")
         except ConformanceError:
             comparer.keep_difference(origin, 0)
             return None

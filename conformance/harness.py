@@ -3,7 +3,6 @@
 The tally is what the table at the end of a run and its JSON are made of.
 """
 
-import contextlib
 import functools
 import gc
 import inspect
@@ -49,13 +48,14 @@ class Harness:
         replay: str,
         subject: Implementation | None = None,
         both_ways: bool = False,
+        plain: bool = False,
     ) -> list[Event]:
         """Compare one scenario and count it; return the oracle's trace.
 
         ConformanceError says the first difference. `rules` are those the scenario tries, or a
         function that tells them from the oracle's trace. `subject` stands in for the harness's own,
         for example a mixture of both sides. With `both_ways`, a subject that has a compiled and a
-        plain way of executing a step is compared in either.
+        plain way of executing a step is compared in either, with `plain` in the plain way only.
         """
         subject = subject or self.subject
         expected = run_in_sandbox(self.oracle.namespace, scenario)
@@ -67,12 +67,12 @@ class Harness:
         if os.environ.get("CONFORMANCE_SHOW"):
             for index, event in enumerate(expected):
                 print(f"{index:3d} {event.kind}: {json.dumps(event.data)}")
-        ways = [(subject.name, contextlib.nullcontext())]
-        if both_ways and implementations.has_two_ways(subject):
-            ways.append((f"{subject.name} (plain steps)", implementations.plain_steps(subject)))
-        for name, way in ways:
-            with way:
+        plain = plain and implementations.has_two_ways(subject)
+        ways = [plain] + [True] * (both_ways and not plain and implementations.has_two_ways(subject))
+        for way in ways:
+            with implementations.plain_steps(subject, way):
                 observed = run_in_sandbox(subject.namespace, scenario)
+            name = subject.name + " (plain steps)" * way
             self._decide(expected, observed, rules, name, subject_of_test, replay)
         return expected
 

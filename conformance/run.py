@@ -33,6 +33,7 @@ SAME, DIFFERENT, USAGE, NO_DEVICE = 0, 1, 2, 3
 PROFILES = {"quick": 1000, "default": 3500, "nightly": 20000}
 NOT_CHAPTERS = ("harness", "proof_of_power", "hook_programs", "programs", "command_line", "regressions")
 _BATCH = 50
+_TELL_SECS = 30.0
 _CHAPTER_EXAMPLES = "25"
 
 
@@ -100,15 +101,20 @@ def regressions_of(sides: campaign.Sides, out: str) -> str:
 
 
 def track(label: str, tasks: Iterable[tuple[Any, campaign.Tally]], total: int, into: campaign.Tally) -> None:
-    """Show progress while the tasks are done, and add up their tallies."""
+    """Show progress while the tasks are done, and add up their tallies; a line every half minute where nobody looks."""
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, TextColumn("{task.fields[note]}"), console=Console(stderr=True)) as progress:
+    console = Console(stderr=True)
+    started = told = time.monotonic()
+    with Progress(*columns, TextColumn("{task.fields[note]}"), console=console) as progress:
         bar = progress.add_task(label, total=total, note="")
-        for _, tally in tasks:
+        for number, (_, tally) in enumerate(tasks, 1):
             into.add(tally)
             done = sum(count for name, count in into.programs.items() if name != "pairs considered")
             note = f"{done:,} programs, {len(into.differences)} differences"
             progress.update(bar, advance=1, note=note)
+            if not console.is_terminal and time.monotonic() - told > _TELL_SECS:
+                told = time.monotonic()
+                print(f"{label}: {number}/{total}, {note}, {told - started:.0f} s", file=sys.stderr, flush=True)
 
 
 def beginning(

@@ -345,14 +345,15 @@ BY_NAME = {
     "saver": saver_programs,
     "creation": creation_programs(),
 }
+# A program of new processes takes ten times as long as another.
 WEIGHTS = {
-    "hooks": 8,
-    "odd hooks": 4,
-    "fetches and feeds": 3,
-    "steps": 5,
+    "hooks": 16,
+    "odd hooks": 8,
+    "fetches and feeds": 6,
+    "steps": 9,
     "new processes": 1,
-    "coordinator": 4,
-    "arguments": 3,
-    "saver": 3,
-    "creation": 4,
+    "coordinator": 8,
+    "arguments": 6,
+    "saver": 6,
+    "creation": 8,
 }

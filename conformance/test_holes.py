@@ -403,3 +403,39 @@ def test_object_based_checkpoint_restored_by_names(train, record):
             for _ in range(2):
                 record.outcome("restore", saver.restore, session, prefix)
                 record("weight", session.run(weight))
+
+
+@conforms("MTS-CKP-05")
+def test_a_state_file_that_is_no_text(train, record):
+    with open(record.path("checkpoint"), "wb") as file:
+        file.write(b'model_checkpoint_path: "\xff\xfe"')
+    record.outcome("state", train.get_checkpoint_state, record.directory)
+    record.outcome("latest", train.latest_checkpoint, record.directory)
+    os.remove(record.path("checkpoint"))  # the harness reads it as text, too
+
+
+@conforms("MTS-CKP-07")
+def test_one_time_for_a_checkpoint_of_both_formats(train, record):
+    for name in ("q-1.index", "q-1"):
+        with open(record.path(name), "w") as file:
+            file.write("x")
+        os.utime(record.path(name), (1500000000.0, 1500000000.0))
+    record("times", train.get_checkpoint_mtimes([record.path("q-1")]))
+
+
+@conforms("MTS-CKP-04")
+def test_a_state_file_that_cannot_be_replaced(train, record):
+    os.mkdir(record.path("checkpoint"))
+    record.outcome("update", train.update_checkpoint_state, record.directory, record.path("m-1"))
+    record.files()
+    os.rmdir(record.path("checkpoint"))
+
+
+@conforms("MTS-CKP-01")
+def test_the_meta_graph_of_a_sharded_checkpoint_of_the_first_format(train, record):
+    tf.Variable(1.0, name="weight", use_resource=False)
+    saver = train.Saver(sharded=True, write_version=tf.train.SaverDef.V1)
+    with tf.Session(config=record.config()) as session:
+        session.run(tf.global_variables_initializer())
+        record.outcome("save", lambda: saver.save(session, record.path("m"), 3))
+        record.files()
