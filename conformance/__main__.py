@@ -14,7 +14,7 @@ os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
 if not any(argument in ("gpu", "all", "--device=gpu", "--device=all") for argument in sys.argv):
     os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")
 
-from conformance import enumeration, mutants, run
+from conformance import enumeration, mutants, recorded, run
 
 
 def main(line: list[str] | None = None) -> int:
@@ -34,10 +34,12 @@ def main(line: list[str] | None = None) -> int:
     page = commands.add_parser("report", help="make the page of a result")
     page.add_argument("result", help="the result.json of a run")
     page.add_argument("--html", required=True, metavar="FILE", help="where the page goes")
+    recorded.add_draw_arguments(commands.add_parser("draw", help="draw programs for conformance.record"))
+    recorded.add_compare_arguments(commands.add_parser("compare", help="compare two recordings"))
     arguments = parser.parse_args(line)
     doing = {
         "run": run.main, "enumerate": run.main_enumerate, "replay": _replay, "mutants": mutants.main,
-        "report": _report,
+        "report": _report, "draw": recorded.main_draw, "compare": recorded.main_compare,
     }  # fmt: skip
     return doing[arguments.command](arguments)
 

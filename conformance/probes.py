@@ -8,10 +8,9 @@ import os
 import re
 from typing import Any, List
 
-from conformance.trace import Describer, normalise_text, tf
+from conformance.trace import VARIABLE_OPS, Describer, normalise_text, tf
 
 Json = Any
-_VARIABLE_OPS = ("VarHandleOp", "VariableV2", "Variable")
 
 
 def graph_state(graph: Any, describer: Describer) -> Json:
@@ -101,7 +100,7 @@ def text_graph(path: str) -> Json:
     """Return the variables of a `graph.pbtxt` (parsing the whole text would take most of a run)."""
     with open(path, encoding="utf-8") as file:
         nodes = re.findall(r'^node \{\n  name: "([^"]*)"\n  op: "(\w+)"', file.read(), re.MULTILINE)
-    return sorted(name for name, op in nodes if op in _VARIABLE_OPS)
+    return sorted(name for name, op in nodes if op in VARIABLE_OPS)
 
 
 def event_records(directory: str, describer: Describer) -> List[Json]:
@@ -167,4 +166,4 @@ def _describe_meta_graph(proto: Any) -> Json:
 
 
 def _variables(graph_def: Any) -> List[str]:
-    return sorted(node.name for node in graph_def.node if node.op in _VARIABLE_OPS)
+    return sorted(node.name for node in graph_def.node if node.op in VARIABLE_OPS)

@@ -6,11 +6,14 @@ import os
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
-from conformance import __main__, enumeration, program, report, run
+from conformance import __main__, enumeration, program, record, recorded, report, run
+from conformance.interpreter import run_program
 from conformance.rules import GROUPS, RULES
+from conformance.trace import tf
 
 WRONG = "conformance.wrong_implementation"
 
@@ -148,3 +151,61 @@ def test_text_of_a_program_is_escaped(same, tmp_path):
     page = tmp_path / "page.html"
     report.write_page(result, str(page))
     assert "<script" not in page.read_text()
+
+
+# --- recordings of other releases ----------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def recording(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("recording")
+    programs, first = str(folder / "programs.jsonl"), str(folder / "first.jsonl")
+    options = ["--programs", "8", "--seed", "3", "--strategy", "hooks", "--strategy", "new processes"]
+    assert __main__.main(["draw", *options, "--out", programs]) == 0
+    assert record.main([programs, "--out", first]) == 0
+    return folder, programs, first
+
+
+def test_a_recording_holds_every_program_and_its_trace(recording):
+    _, programs, first = recording
+    loaded = recorded.load(first)
+    with open(programs, encoding="utf-8") as file:
+        texts = file.read().splitlines()
+    assert list(loaded.traces) == texts
+    assert len(set(texts)) == len(texts) >= 5
+    for text, trace in loaded.traces.items():
+        assert trace == run_program(tf.train, program.from_json(text))
+
+
+def test_recordings_are_compared(recording, capsys):
+    folder, programs, first = recording
+    assert __main__.main(["compare", first, first]) == 0
+    assert "the same" in capsys.readouterr().out
+    second = str(folder / "second.jsonl")
+    assert record.main([programs, "--implementation", WRONG, "--out", second]) == 0
+    lines = Path(second).read_text().splitlines()
+    wrong_line = json.loads(lines[1])
+    wrong_line["trace"].insert(0, ["log", ["INFO", "something else", False]])
+    Path(second).write_text("\n".join([lines[0], json.dumps(wrong_line), *lines[2:]]) + "\n")
+    assert __main__.main(["compare", first, second]) == 1
+    text = capsys.readouterr().out
+    assert "first differing event: 0 (oracle), 0 (subject), at kind" in text
+    assert "different: " in text
+
+
+def test_a_program_that_a_release_cannot_run_is_told_apart(recording, tmp_path, capsys):
+    _, _, first = recording
+    line = record.record(tf.train, '{"program": "Song"}')
+    assert "Unknown kind of program" in line["failed"]
+    loaded = recorded.load(first)
+    text, *_ = loaded.traces
+    _, counts = recorded.differences(loaded, loaded._replace(traces={**loaded.traces, text: None}))
+    assert counts["not run by both"] == 1
+
+
+def test_what_is_no_recording_is_refused(recording, capsys):
+    _, programs, first = recording
+    assert __main__.main(["compare", programs, first]) == 2
+    assert "names no TensorFlow version" in capsys.readouterr().err
+    assert record.main(["no-such-file", "--out", "nowhere"]) == 2
+    assert record.main([programs, "--implementation", "no_such_module", "--out", "nowhere"]) == 2

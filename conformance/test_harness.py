@@ -223,6 +223,7 @@ def test_values_are_described():
         "devices",
         "graphs",
         "processes",
+        "record",
     ),
 )
 def test_the_recording_side_keeps_to_old_syntax(name):

@@ -26,6 +26,11 @@ except ImportError:  # TensorFlow before 1.13
 Json = Any
 
 
+VARIABLE_OPS = ("VarHandleOp", "VariableV2", "Variable")
+# Resource variables are no instances of the first since TensorFlow 2.
+_VARIABLES = (tf.Variable, tf.compat.v2.Variable) if hasattr(tf.compat, "v2") else (tf.Variable,)
+
+
 class Event(NamedTuple):
     """One observation: what kind, and what was seen, as JSON values."""
 
@@ -177,8 +182,9 @@ class Describer:
             return "<operation {}>".format(value.type)
         if isinstance(value, tf.Tensor):
             return "<tensor of {}>".format(value.op.type)
-        if isinstance(value, tf.Variable):
-            return "<variable {}>".format(value.name)
+        if isinstance(value, _VARIABLES):
+            # What an assignment returns is a variable of some releases, with an op's name.
+            return "<variable {}>".format(value.name) if value.op.type in VARIABLE_OPS else "<assigned variable>"
         return "<{}>".format(type(value).__name__)
 
     def exception(self, error: BaseException) -> Json:

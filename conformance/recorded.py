@@ -1,0 +1,136 @@
+"""`draw` and `compare`: programs for a recording, and two recordings side by side.
+
+A recording is what `conformance.record` writes, on a release that may be too old for the rest of the
+harness. What differs is grouped by what kind of event differs and where in it.
+"""
+
+import argparse
+import json
+import sys
+from collections import Counter
+from typing import Any, NamedTuple
+
+import hypothesis
+from rich.console import Console
+from rich.table import Table
+
+from conformance import campaign, strategies
+from conformance import program as p
+from conformance.compare import compare, explain
+from conformance.divergences import Register
+from conformance.trace import from_json
+
+_NOTHING_FORGIVEN = Register((), "0")
+
+
+class Recording(NamedTuple):
+    """The versions it was made with, and by program the trace, None where it could not be run."""
+
+    versions: dict[str, str]
+    traces: dict[str, Any]
+
+    @property
+    def name(self) -> str:
+        """What was recorded, for people."""
+        return f"{self.versions['implementation']} of TensorFlow {self.versions['tensorflow']}"
+
+
+def load(path: str) -> Recording:
+    """Read a recording; ValueError or KeyError if it is none."""
+    with open(path, encoding="utf-8") as file:
+        versions = json.loads(next(file, "{}"))
+        if "tensorflow" not in versions:
+            raise ValueError("is no recording: its first line names no TensorFlow version")
+        lines = [json.loads(line) for line in file]
+    traces = {line["program"]: from_json(line["trace"]) if "trace" in line else None for line in lines}
+    return Recording(versions, traces)
+
+
+def draw(names: list[str], programs: int, seed: int) -> list[str]:
+    """Return different programs of these strategies, in JSON, without real processes: they need the whole harness."""
+    drawn: dict[str, None] = {}
+    for batch in campaign.batches([name for name in names if name != "new processes"], programs, seed, programs):
+
+        def note(program: Any) -> None:
+            drawn[p.to_json(program)] = None
+
+        note = hypothesis.given(program=strategies.BY_NAME[batch.strategy])(note)
+        settings = hypothesis.settings(
+            max_examples=batch.count,
+            deadline=None,
+            database=None,
+            suppress_health_check=list(hypothesis.HealthCheck),
+            phases=(hypothesis.Phase.generate,),
+        )
+        settings(hypothesis.seed(batch.seed)(note))()
+    return list(drawn)
+
+
+def differences(one: Recording, other: Recording) -> tuple[dict[tuple[str, str], list[str]], Counter[str]]:
+    """Return the reports of what differs by kind of event and place in it, and counts of the rest."""
+    found: dict[tuple[str, str], list[str]] = {}
+    counts: Counter[str] = Counter()
+    for text, expected in one.traces.items():
+        observed = other.traces.get(text)
+        if text not in other.traces:
+            counts["only in the first recording"] += 1
+        elif expected is None or observed is None:
+            counts["not run by both"] += 1
+        else:
+            difference = compare(expected, observed, _NOTHING_FORGIVEN).difference
+            counts["the same" if difference is None else "different"] += 1
+            if difference is not None:
+                event = difference.oracle or difference.subject
+                report = explain(difference, expected, observed, (one.name, other.name), f"program: {text}", "")
+                found.setdefault((event.kind if event else "", difference.path), []).append(report)
+    return dict(sorted(found.items(), key=lambda item: -len(item[1]))), counts
+
+
+def add_draw_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options of `draw`."""
+    parser.add_argument("--programs", type=int, default=500, metavar="N", help="how many (default: 500)")
+    parser.add_argument("--seed", type=int, default=0, help="the seed (default: 0)")
+    parser.add_argument("--strategy", action="append", choices=list(strategies.BY_NAME), help="only this (repeatable)")
+    parser.add_argument("--out", metavar="FILE", required=True, help="where the programs go, one a line")
+
+
+def main_draw(arguments: argparse.Namespace) -> int:
+    """The `draw` command; return the exit code."""
+    programs = draw(arguments.strategy or list(strategies.BY_NAME), arguments.programs, arguments.seed)
+    with open(arguments.out, "w", encoding="utf-8") as file:
+        file.writelines(text + "\n" for text in programs)
+    print(f"{len(programs)} programs in {arguments.out}; next: python -m conformance.record {arguments.out} --out FILE")
+    return 0
+
+
+def add_compare_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options of `compare`."""
+    parser.add_argument("first", help="a recording, taken as right")
+    parser.add_argument("second", help="another recording of the same programs")
+    parser.add_argument("--most", type=int, default=5, metavar="N", help="print so many differences whole (default: 5)")
+
+
+def main_compare(arguments: argparse.Namespace) -> int:
+    """The `compare` command; 0 the same, 1 different, 2 no recordings."""
+    recordings = []
+    for path in (arguments.first, arguments.second):
+        try:
+            recordings.append(load(path))
+        except (OSError, ValueError, KeyError) as error:
+            print(f"{path}: {error}", file=sys.stderr)
+            return 2
+    one, other = recordings
+    found, counts = differences(one, other)
+    console = Console()
+    for reports in list(found.values())[: arguments.most]:
+        console.print(reports[0].partition("\nreplay:")[0] + "\n", markup=False, highlight=False, soft_wrap=True)
+    table = Table(title=f"{other.name} against {one.name}")
+    table.add_column("event")
+    table.add_column("where in it")
+    table.add_column("programs", justify="right")
+    for (kind, path), reports in found.items():
+        table.add_row(kind, path, str(len(reports)))
+    if found:
+        console.print(table)
+    console.print(", ".join(f"{name}: {count}" for name, count in counts.items()) or "nothing was recorded")
+    return 1 if found else 0
