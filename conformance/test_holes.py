@@ -434,8 +434,30 @@ def test_a_state_file_that_cannot_be_replaced(train, record):
 @conforms("MTS-CKP-01")
 def test_the_meta_graph_of_a_sharded_checkpoint_of_the_first_format(train, record):
     tf.Variable(1.0, name="weight", use_resource=False)
-    saver = train.Saver(sharded=True, write_version=tf.train.SaverDef.V1)
+    saver = train.Saver(max_to_keep=1, sharded=True, write_version=tf.train.SaverDef.V1)
     with tf.Session(config=record.config()) as session:
         session.run(tf.global_variables_initializer())
-        record.outcome("save", lambda: saver.save(session, record.path("m"), 3))
-        record.files()
+        for step in (3, 4):
+            record.outcome("save", saver.save, session, record.path("m"), step)
+            record.files()
+
+
+@conforms("MTS-RUN-12", "MTS-CKP-08")
+def test_a_debuggers_session_is_a_session(train, record):
+    from tensorflow.python.debug.wrappers import framework  # nothing public wraps a session
+
+    class Wrapper(framework.BaseDebugWrapperSession):
+        def on_session_init(self, request):
+            return framework.OnSessionInitResponse(framework.OnSessionInitAction.PROCEED)
+
+        def on_run_start(self, request):
+            return framework.OnRunStartResponse(framework.OnRunStartAction.NON_DEBUG_RUN, [])
+
+        def on_run_end(self, request):
+            return framework.OnRunEndResponse()
+
+    tf.Variable(1.0, name="weight")
+    saver = train.Saver()
+    with tf.Session(config=record.config()) as session:
+        session.run(tf.global_variables_initializer())
+        record.outcome("save", saver.save, Wrapper(session), record.path("m"), 1)
