@@ -10,12 +10,20 @@ _TEMPLATE = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">
 <title>{{ r.subject }} against {{ r.oracle }}: {{ r.verdict }}</title>
 <style>
-body { font: 15px/1.45 system-ui, sans-serif; margin: 2em auto; max-width: 70em; padding: 0 1em; color: #222; }
-table { border-collapse: collapse; margin: .7em 0; } td, th { padding: .15em .7em; border-bottom: 1px solid #ddd;
-text-align: left; vertical-align: top; } td.n, th.n { text-align: right; font-variant-numeric: tabular-nums; }
-.pass, .same { color: #176d2b; } .divergent, .different { color: #b3261e; font-weight: 600; }
-.untested { color: #8a6d00; } pre { background: #f5f5f5; padding: .8em; overflow-x: auto; font-size: 12px; }
+:root { color-scheme: light dark; --text: #222; --page: #fff; --line: #ddd; --box: #f5f5f5; --good: #176d2b;
+--bad: #b3261e; --open: #7a5d00; }
+@media (prefers-color-scheme: dark) { :root { --text: #ddd; --page: #16181b; --line: #3a3d42; --box: #22252a;
+--good: #6fcf87; --bad: #ff8a80; --open: #e0bf57; } }
+body { font: 15px/1.45 system-ui, sans-serif; margin: 2em auto; max-width: 70em; padding: 0 1em; color: var(--text);
+background: var(--page); } h1 { line-height: 1.2; overflow-wrap: anywhere; }
+.wide { overflow-x: auto; } table { border-collapse: collapse; margin: .7em 0; }
+td, th { padding: .15em .7em; border-bottom: 1px solid var(--line); text-align: left; vertical-align: top; }
+td:first-child { white-space: nowrap; } td.n, th.n { text-align: right; font-variant-numeric: tabular-nums; }
+tr.all td { font-weight: 600; } .pass, .same { color: var(--good); }
+.divergent, .different { color: var(--bad); font-weight: 600; } .untested { color: var(--open); }
+pre { background: var(--box); padding: .8em; overflow-x: auto; font-size: 12px; }
 code { font-size: 12px; word-break: break-all; } summary { cursor: pointer; margin: .4em 0; }
+@media (max-width: 40em) { td, th { padding: .15em .4em; } }
 </style></head><body>
 <h1>{{ r.subject }} against {{ r.oracle }}: <span class="{{ r.verdict }}">{{ r.verdict }}</span></h1>
 <p>{{ r.date }}; TensorFlow {{ r.versions.tensorflow }}, Python {{ r.versions.python }}, hypothesis
@@ -35,32 +43,34 @@ subject's steps compiled and plain{% endif %}; profile {{ r.profile }}, seed {{ 
 <pre>{{ d.report }}</pre><p>Replay: <code>{{ d.replay }}</code></p></details>{% endfor %}{% endif %}
 {% if r.chapters and r.chapters.output %}<h2>Scenarios that failed</h2><pre>{{ r.chapters.output | join("\n") }}</pre>
 {% endif %}
-{% if r.enumeration %}<h2>Small scope, complete</h2><table>
+{% if r.enumeration %}<h2>Small scope, complete</h2><div class="wide"><table>
 {% for name, count in r.enumeration.programs.items() %}<tr><td>{{ name }}</td>
 <td class="n">{{ "{:,}".format(count) }}</td></tr>{% endfor %}
 <tr><td>distinct in all</td><td class="n">{{ "{:,}".format(r.enumeration.distinct_programs_in_all) }}</td></tr>
 <tr><td>run here</td><td class="n">{{ "{:,}".format(r.enumeration.programs_run) }}
 ({{ "all" if r.enumeration.complete else "a part" }})</td></tr>
-<tr><td>hours for all at this rate</td><td class="n">{{ r.enumeration.hours_for_all }}</td></tr></table>{% endif %}
+<tr><td>hours for all at this rate</td><td class="n">{{ r.enumeration.hours_for_all }}</td></tr></table></div>{% endif %}
 <h2>Rules</h2>
-<table><tr><th>group</th><th class="n">rules</th><th class="n">pass</th><th class="n">divergent</th>
+<div class="wide"><table><tr><th>group</th><th class="n">rules</th><th class="n">pass</th><th class="n">divergent</th>
 <th class="n">untested</th></tr>{% for name, g in r.groups.items() %}<tr><td>{{ name }}</td>
 <td class="n">{{ g.rules }}</td><td class="n">{{ g["pass"] }}</td><td class="n">{{ g.divergent }}</td>
-<td class="n">{{ g.untested }}</td></tr>{% endfor %}</table>
-<table><tr><th>rule</th><th></th><th>verdict</th><th class="n">generated programs</th><th class="n">scenarios</th></tr>
+<td class="n">{{ g.untested }}</td></tr>{% endfor %}<tr class="all"><td>all</td>
+{% for column in ("rules", "pass", "divergent", "untested") -%}
+<td class="n">{{ r.groups.values() | sum(attribute=column) }}</td>{% endfor %}</tr></table></div>
+<div class="wide"><table><tr><th>rule</th><th></th><th>verdict</th><th class="n">generated programs</th><th class="n">scenarios</th></tr>
 {% for name, rule in r.rules.items() %}<tr><td>{{ name }}</td><td>{{ rule.title }}</td>
 <td class="{{ rule.verdict }}">{{ rule.verdict }}</td><td class="n">{{ "{:,}".format(rule.programs) }}</td>
-<td class="n">{{ rule.scenarios }}</td></tr>{% endfor %}</table>
+<td class="n">{{ rule.scenarios }}</td></tr>{% endfor %}</table></div>
 <h2>What each strategy produced</h2>
 {% for name, s in r.strategies.items() %}<details><summary>{{ name }}: {{ "{:,}".format(s.programs) }} programs,
-{{ s.seconds }} s</summary><table>{% for what, count in s.produced.items() %}<tr><td>{{ what }}</td>
-<td class="n">{{ "{:,}".format(count) }}</td></tr>{% endfor %}</table></details>{% endfor %}
-<h2>Registered divergences</h2><table>{% for name, count in r.divergences.items() %}<tr><td>{{ name }}</td>
-<td class="n">{{ count }}</td></tr>{% endfor %}</table>
+{{ s.seconds }} s</summary><div class="wide"><table>{% for what, count in s.produced.items() %}<tr><td>{{ what }}</td>
+<td class="n">{{ "{:,}".format(count) }}</td></tr>{% endfor %}</table></div></details>{% endfor %}
+<h2>Registered divergences</h2><div class="wide"><table>{% for name, count in r.divergences.items() %}<tr><td>{{ name }}</td>
+<td class="n">{{ count }}</td></tr>{% endfor %}</table></div>
 {% if r.divergences_unused %}<p class="divergent">
 Matched nothing: {{ r.divergences_unused | join(", ") }}</p>{% endif %}
-<h2>Slowest programs</h2><table>{% for s in r.slowest %}<tr><td class="n">{{ "%.2f" | format(s.seconds) }} s</td>
-<td><code>{{ s.program }}</code></td></tr>{% endfor %}</table>
+<h2>Slowest programs</h2><div class="wide"><table>{% for s in r.slowest %}<tr><td class="n">{{ "%.2f" | format(s.seconds) }} s</td>
+<td><code>{{ s.program }}</code></td></tr>{% endfor %}</table></div>
 </body></html>
 """
 
