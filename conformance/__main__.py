@@ -1,6 +1,7 @@
 """Compare an implementation of the monitored session with `tf.train`.
 
-Exit codes: 0 the same, 1 different, 2 wrong usage, 3 the device that was asked for is not there.
+Exit codes: 0 the same, 1 different, 2 wrong usage, 3 the device that was asked for is not there, 4 the
+harness failed on some program.
 """
 
 import argparse
@@ -57,7 +58,7 @@ def _report(arguments: argparse.Namespace) -> int:
 
 
 def _replay(arguments: argparse.Namespace) -> int:
-    from conformance import devices, program
+    from conformance import campaign, devices, program
     from conformance.compare import ConformanceError
     from conformance.harness import Harness
     from conformance.interpreter import perform
@@ -75,9 +76,11 @@ def _replay(arguments: argparse.Namespace) -> int:
     if arguments.trace:
         os.environ["CONFORMANCE_SHOW"] = "1"
     text = f"program: {program.to_json(plan)}"
-    command = f"python -m conformance replay {arguments.program}"
-    scenario = functools.partial(perform, program=plan)
     for sides in all_sides:
+        if sides.device is not None and getattr(plan, "second_device", False):
+            plan = plan._replace(second_device=False)
+        scenario = functools.partial(perform, program=plan)
+        command = campaign.replay_command(sides, arguments.program)
         harness = Harness(sides.oracle, sides.subject)
         try:
             with devices.on(sides.device):

@@ -18,12 +18,13 @@ import pickle
 import sys
 import threading
 import time
+import traceback
 from collections import Counter
 from typing import Any, Callable, Iterable, Iterator, NamedTuple
 
 import hypothesis
 
-from conformance import coverage, devices, strategies
+from conformance import coverage, devices, divergences, implementations, strategies
 from conformance import program as p
 from conformance.compare import ConformanceError
 from conformance.harness import Harness
@@ -80,6 +81,7 @@ class Tally:
         self.distinct: set[bytes] = set()
         self.slowest: list[tuple[float, str]] = []
         self.differences: list[Difference] = []
+        self.errors: list[tuple[str, str]] = []
 
     def add(self, other: "Tally") -> None:
         """Take over what another tally holds."""
@@ -90,6 +92,7 @@ class Tally:
         self.distinct |= other.distinct
         self.slowest = sorted(self.slowest + other.slowest, reverse=True)[:_SLOWEST]
         self.differences += other.differences
+        self.errors += other.errors
 
     def note(self, origin: str, text: str, seconds: float) -> None:
         """Count one program and how long its comparison took."""
@@ -115,12 +118,13 @@ class Comparer:
 
         ConformanceError if it differs. Return the oracle's trace.
         """
+        if self.sides.device is not None and getattr(program, "second_device", False):
+            program = program._replace(second_device=False)  # all of it is on the device that was asked for
         text = p.to_json(program)
         plain = in_turn and bool(hashlib.blake2b(text.encode(), digest_size=1).digest()[0] % 2)
         started = _clock()
         scenario = functools.partial(perform, program=program)
-        path = os.path.join(self.regressions, name_of(text))
-        replay = f"python -m conformance replay{self._options()} {path}"
+        _, replay = self._kept(text)
         title = f"a program of {origin}\nprogram: {text}"
         try:
             with devices.on(self.sides.device):
@@ -129,7 +133,7 @@ class Comparer:
                 trace = self.harness.judge(scenario, rules, title, replay, both_ways=both_ways, plain=plain)
                 if self.sides.device is not None:
                     self.harness.judge_devices(scenario, title, replay)
-            self.tally.produced.setdefault(origin, Counter()).update(coverage.produced(program, trace))
+                self.tally.produced.setdefault(origin, Counter()).update(coverage.produced(program, trace))
             return trace
         except ConformanceError as error:
             self.last = (text, str(error))
@@ -146,11 +150,14 @@ class Comparer:
         """Save the last program that differed, and put it on the tally."""
         text, report = self.last
         os.makedirs(self.regressions, exist_ok=True)
-        path = os.path.join(self.regressions, name_of(text))
+        path, replay = self._kept(text)
         with open(path, "w", encoding="utf-8") as file:
             file.write(text + "\n")
-        replay = f"python -m conformance replay{self._options()} {path}"
         self.tally.differences.append(Difference(origin, seed, report, text, path, replay))
+
+    def note_error(self, program: Any) -> None:
+        """Put the exception that is being handled on the tally: the harness's own, not a difference."""
+        self.tally.errors.append((p.to_json(program), traceback.format_exc()))
 
     def take_tally(self) -> Tally:
         """Return the tally, with the harness's own counts, and begin a new one."""
@@ -165,17 +172,23 @@ class Comparer:
         self.tally = Tally()
         return tally
 
-    def _options(self) -> str:
-        sides = self.sides
-        text = "".join(
-            f" --{side} {name}"
-            for side, name, usual in (
-                ("oracle", sides.oracle, "tensorflow.compat.v1.train"),
-                ("subject", sides.subject, "monitored"),
-            )
-            if name != usual
+    def _kept(self, text: str) -> tuple[str, str]:
+        """Return the path a program is kept under if it differs, and the command that replays it."""
+        path = os.path.join(self.regressions, name_of(text))
+        return path, replay_command(self.sides, path)
+
+
+def replay_command(sides: Sides, path: str) -> str:
+    """Return the command that compares the program in `path` on these sides."""
+    options = "".join(
+        f" --{side} {name}"
+        for side, name, usual in (
+            ("oracle", sides.oracle, implementations.DEFAULT_ORACLE),
+            ("subject", sides.subject, implementations.DEFAULT_SUBJECT),
         )
-        return text + (" --device gpu" if sides.device else "")
+        if name != usual
+    )
+    return f"python -m conformance replay{options}{' --device gpu' if sides.device else ''} {path}"
 
 
 def name_of(text: str) -> str:
@@ -185,10 +198,18 @@ def name_of(text: str) -> str:
 
 
 def run_batch(comparer: Comparer, batch: Batch) -> None:
-    """Compare a batch of sampled programs; the first that differs is shrunk and ends the batch."""
+    """Compare a batch of sampled programs; the first that differs is shrunk and ends the batch.
+
+    What the harness itself could not do is noted, and the batch goes on.
+    """
 
     def check(program: Any) -> None:
-        comparer.compare(program, batch.strategy)
+        try:
+            comparer.compare(program, batch.strategy)
+        except ConformanceError:
+            raise
+        except Exception:
+            comparer.note_error(program)
 
     check = hypothesis.given(program=strategies.BY_NAME[batch.strategy])(check)
     check = hypothesis.seed(batch.seed)(check)
@@ -237,6 +258,7 @@ class Ledger:
 
     def __init__(self, path: str, state: str, seed: int | None, resume: bool) -> None:
         self.seed = seed
+        self.reused = 0
         self._path = path
         self._known: dict[str, Tally] = {}
         if resume:
@@ -247,20 +269,25 @@ class Ledger:
             pickle.dump((state, seed), file)
 
     def _read(self, state: str) -> None:
+        seed = self.seed
         try:
             with open(self._path, "rb") as file:
                 of_state, self.seed = pickle.load(file)
-                if of_state != state:
-                    raise LedgerError(f"{self._path} is of other code or versions: start again without --resume")
                 end = file.tell()
                 with contextlib.suppress(EOFError, pickle.UnpicklingError):  # it may have been cut off while writing
                     while True:
                         key, tally = pickle.load(file)
                         self._known[key] = tally
                         end = file.tell()
-            os.truncate(self._path, end)
         except FileNotFoundError:
             raise LedgerError(f"{self._path} is not there: nothing to go on with") from None
+        except (EOFError, pickle.UnpicklingError):
+            raise LedgerError(f"{self._path} was cut off as it began: start again without --resume") from None
+        if of_state != state:
+            raise LedgerError(f"{self._path} is of other code or versions: start again without --resume")
+        if seed not in (None, self.seed):
+            raise LedgerError(f"{self._path} is of seed {self.seed}: leave --seed out to go on with it")
+        os.truncate(self._path, end)
 
     def known(self, sides: Sides, task: Any) -> Tally | None:
         """Return what a task came to before."""
@@ -274,16 +301,25 @@ class Ledger:
 
 def state_of_code(sides: Sides) -> str:
     """Return a digest of the harness, of both implementations' own packages and of the versions they run on."""
-    digest = hashlib.sha256(repr((tf.__version__, sys.version, hypothesis.__version__)).encode())
+    versions = tf.__version__, sys.version, hypothesis.__version__
     folders = {FOLDER}
     for name in (sides.oracle, sides.subject):
-        spec = importlib.util.find_spec(name.partition(":")[0].partition(".")[0])
-        if spec is not None and not name.startswith("tensorflow"):
+        package = name.partition(":")[0].partition(".")[0]
+        spec = importlib.util.find_spec(package)
+        if spec is not None and package != "tensorflow":
             folders |= set(spec.submodule_search_locations or [os.path.dirname(spec.origin or FOLDER)])
-    for folder in sorted(folders):
-        for path in sorted(glob.glob(os.path.join(folder, "**", "*.py"), recursive=True)):
-            with open(path, "rb") as file:
-                digest.update(os.path.relpath(path, folder).encode() + file.read())
+    return digest_of_code(folders, versions, (divergences.DATA_FILE,))
+
+
+def digest_of_code(folders: Iterable[str], versions: Any, files: Iterable[str] = ()) -> str:
+    """Return a digest of all Python below the folders, of the files and of the versions."""
+    digest = hashlib.sha256(repr(versions).encode())
+    found = [
+        (folder, path) for folder in folders for path in glob.glob(f"{glob.escape(folder)}/**/*.py", recursive=True)
+    ]
+    for folder, path in sorted(found) + [(os.path.dirname(path), path) for path in files]:
+        with open(path, "rb") as file:
+            digest.update(os.path.relpath(path, folder).encode() + file.read())
     return digest.hexdigest()
 
 
@@ -304,24 +340,31 @@ def run_tasks(
     A task whose strategy has shown enough differences is left out. What the ledger knows is taken from it.
     """
     if ledger is None:
-        yield from _run_tasks(sides, tasks, work, jobs, regressions, deadline)
+        yield from _run_tasks(sides, tasks, work, jobs, regressions, deadline, Counter())
         return
-    unknown = []
+    unknown, shown = [], Counter[str]()
     for task in tasks:
         tally = ledger.known(sides, task)
         if tally is None:
             unknown.append(task)
         else:
+            shown[getattr(task, "strategy", "")] += len(tally.differences)
+            ledger.reused += 1
             yield task, tally
-    for task, tally in _run_tasks(sides, unknown, work, jobs, regressions, deadline):
+    for task, tally in _run_tasks(sides, unknown, work, jobs, regressions, deadline, shown):
         ledger.keep(sides, task, tally)
         yield task, tally
 
 
 def _run_tasks(
-    sides: Sides, tasks: Iterable[Any], work: Work, jobs: int, regressions: str, deadline: float | None
+    sides: Sides,
+    tasks: Iterable[Any],
+    work: Work,
+    jobs: int,
+    regressions: str,
+    deadline: float | None,
+    shown: Counter[str],
 ) -> Iterator[tuple[Any, Tally]]:
-    shown: Counter[str] = Counter()
 
     def wanted(task: Any) -> bool:
         late = deadline is not None and _clock() > deadline
@@ -363,6 +406,11 @@ def _start(sides: Sides, regressions: str) -> None:
 
 def _do_in_process(work: Work, task: Any) -> Tally:
     return _do(_comparer[0], work, task)
+
+
+def seconds_of(tally: Tally, origins: Iterable[str], elapsed: float, jobs: int) -> float:
+    """Return how long programs of these origins took: what an earlier call did, too, which no clock here saw."""
+    return max(elapsed, sum(tally.seconds[origin] for origin in origins) / jobs)
 
 
 def _do(comparer: Comparer, work: Work, task: Any) -> Tally:

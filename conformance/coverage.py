@@ -6,6 +6,7 @@ that the program tried, each only if the oracle's trace shows the situation the 
 
 from typing import Any, Iterator
 
+from conformance import devices
 from conformance import program as p
 from conformance.trace import Event
 
@@ -42,6 +43,10 @@ class _Seen:
             if event.kind == kind and isinstance(event.data, dict) and "raised" in event.data:
                 return str(event.data["raised"]["type"])
         return None
+
+    def of_threads(self) -> list[Event]:
+        """What other threads recorded."""
+        return [Event(*data) for event in self.trace if event.kind == "seen by other threads" for data in event.data]
 
     def messages(self) -> Iterator[str]:
         """The messages of everything that was raised."""
@@ -101,8 +106,6 @@ def _hook_features(program: p.Program, seen: _Seen) -> Iterator[str]:
         yield "the body's error came out"
     for run in program.runs:
         yield f"fetches {run.fetches}"
-        if run.step_fn:
-            yield "step function"
         if run.feeds:
             yield "user feeds"
     for hook in program.hooks:
@@ -110,6 +113,16 @@ def _hook_features(program: p.Program, seen: _Seen) -> Iterator[str]:
             yield f"hook {hook.kind}"
         if hook.request is not None:
             yield f"hook fetches {hook.request.fetches}"
+    if seen.has("step function called"):
+        functions = {run.function: run for run in program.runs if run.step_fn}
+        for function, run in functions.items():
+            yield f"step function: {function}, {run.hooked_runs} hooked runs" + (", a raw run" if run.raw_run else "")
+    feeds = [feed for asked in [*program.runs, *_requests(program)] for feed in asked.feeds]
+    if seen.stage("before_run") or seen.has("run"):
+        for feed in feeds:
+            yield f"fed {feed.key}" + (" as an array" if feed.array else "")
+        if any(asked.same_options and asked.options for asked in [*program.runs, *_requests(program)]):
+            yield "options objects that are shared"
     yield f"hooks in a {program.container}"
     yield f"{program.variables} variables"
     if program.checkpoint_steps is not None:
@@ -119,8 +132,12 @@ def _hook_features(program: p.Program, seen: _Seen) -> Iterator[str]:
     yield from _placement(program)
 
 
+def _requests(program: p.Program) -> list[p.Request]:
+    return [hook.request for hook in program.hooks if hook.request is not None]
+
+
 def _placement(program: Any) -> Iterator[str]:
-    if program.second_device:
+    if program.second_device and devices.current() is None:
         yield "on a second device"
     if getattr(program, "graph", "built") == "imported":
         yield "an imported graph"
@@ -174,7 +191,7 @@ def _hook_rules(program: p.Program, seen: _Seen) -> Iterator[str]:
 def _request_rules(program: p.Program, seen: _Seen, ran: int) -> Iterator[str]:
     if not ran:
         return
-    asked = [hook.request for hook in program.hooks if hook.request is not None]
+    asked = _requests(program)
     if any(request.feeds for request in asked):
         yield "RUN-05"
         yield "RUN-06"
@@ -184,8 +201,13 @@ def _request_rules(program: p.Program, seen: _Seen, ran: int) -> Iterator[str]:
         yield "RUN-09"
     if any(hook.kind in ("equal", "same", "unhashable") for hook in program.hooks):
         yield "RUN-11"
-    if any(run.step_fn for run in program.runs):
-        yield from ("STEP-01", "STEP-02", "STEP-06")
+    functions = [run.function for run in program.runs if run.step_fn]
+    if functions:
+        yield "STEP-01"
+    if seen.has("step function called"):
+        yield "STEP-02"
+        if any(run.step_fn and run.hooked_runs for run in program.runs):
+            yield "STEP-06"
 
 
 def _ending_rules(program: p.Program, seen: _Seen, fired: list[p.Action], raised: Any) -> Iterator[str]:
@@ -194,7 +216,7 @@ def _ending_rules(program: p.Program, seen: _Seen, fired: list[p.Action], raised
         yield "RUN-01"
     if ("request_stop", "before_run") in dos:
         yield "RUN-10"
-    if any(run.step_fn and run.stop_in_step_fn for run in program.runs) and seen.stage("after_run"):
+    if any(run.step_fn and run.stop_in_step_fn for run in program.runs) and seen.has("step function called"):
         yield "STEP-03"
     if any(do == "request_stop" for do, _ in dos) and any(run.step_fn for run in program.runs[1:]):
         yield "STEP-04"
@@ -234,10 +256,13 @@ def _step_features(program: p.StepProgram, seen: _Seen) -> Iterator[str]:
         for step in life.steps:
             yield "increment " + ("backwards" if step.increment < 0 else str(min(step.increment, 4)))
             yield "clock " + ("back" if step.advance < 0 else "still" if not step.advance else "on")
-        if life.damage:
-            yield f"damage: {life.damage}"
+    for event in seen.trace:
+        if event.kind == "damaged":
+            yield f"damage: {event.data}"
     if any("tempstate" in text for text in seen.messages()):
         yield "a save failed half-way"
+    if any(step.array for life in program.lives for step in life.steps):
+        yield "increments fed as arrays"
     if seen.said("Restoring parameters from"):
         yield "restored"
     if seen.made > len(program.lives):
@@ -281,7 +306,7 @@ def _step_rules(program: p.StepProgram, seen: _Seen) -> Iterator[str]:
             yield "CKH-05"
     if seen.said("Restoring parameters from"):
         yield from ("SES-02", "SES-04", "SES-05", "CKP-05")
-    if any(life.damage for life in program.lives):
+    if seen.has("damaged"):
         yield from ("SES-04", "CKP-05")
     if seen.made > len(program.lives):
         yield from ("EXC-04", "EXC-13")
@@ -353,7 +378,7 @@ def _arguments_rules(program: p.ArgumentsProgram, seen: _Seen) -> Iterator[str]:
     yield from ("ARG-01", "ARG-02", "ARG-07", "ARG-09")
     given = [program.save_checkpoint_secs, program.save_checkpoint_steps]
     others = [program.save_summaries_secs, program.save_summaries_steps]
-    if any(all(value not in (None, p.LEFT_OUT) for value in pair) for pair in (given, others)):
+    if any(all(value not in (None, p.LEFT_OUT, p.EQUAL_TO_ANYTHING) for value in pair) for pair in (given, others)):
         yield "ARG-03"
     if p.EQUAL_TO_ANYTHING in (*given, *others):
         yield "ARG-10"
@@ -361,7 +386,7 @@ def _arguments_rules(program: p.ArgumentsProgram, seen: _Seen) -> Iterator[str]:
         yield "ARG-04"
     if program.checkpoint_dir in ("a", "b") or program.summary_dir in ("a", "b"):
         yield from ("ARG-05", "ARG-06")
-        if not program.global_step:
+        if any("Global step should be created" in message for message in seen.messages()):
             yield from ("ARG-11", "GS-01")
     if program.container != "list":
         yield "ARG-08"
@@ -396,6 +421,14 @@ def _saver_rules(program: p.SaverProgram, seen: _Seen) -> Iterator[str]:
         yield "CKP-06"
 
 
+_SIGN_OF = {
+    "second": "make another",
+    "overlapping": "make another",
+    "overlapping, first closed last": "make another",
+    "create again": "creator",
+    "try again": "make again",
+    "close elsewhere": "finalised elsewhere",
+}
 _PIECES = ("init_op", "ready_op", "ready_for_local_init_op", "local_init_op", "summary_op", "saver")
 
 
@@ -405,13 +438,18 @@ def _creation_features(program: p.CreationProgram, seen: _Seen) -> Iterator[str]
         yield f"{name} {getattr(program, name)}"
     yield f"variables {program.model}"
     yield f"restore {program.restore}" + (", a checkpoint" if program.checkpoint else "")
-    yield "ready at once" if not program.ready_after else "ready later" if program.ready_after > 0 else "never ready"
+    polls = [event.data for event in [*seen.trace, *seen.of_threads()] if event.kind == "polled"]
+    if polls:
+        yield f"polled: a {program.ready_value} if not ready"
+        yield f"{min(3, max(count for _, count in polls))} polls of one op"
     yield f"queue {program.queue}"
     if seen.has("start queues"):
         yield f"queues started again: {program.start_queues}"
     yield "the session was made" if seen.made and not seen.raised("make") else "making the session failed"
-    if program.then:
+    if program.then and seen.has(_SIGN_OF[program.then]):
         yield program.then
+    if seen.said("Restoring parameters from"):
+        yield "restored"
 
 
 def _creation_rules(program: p.CreationProgram, seen: _Seen) -> Iterator[str]:
@@ -435,7 +473,8 @@ def _creation_rules(program: p.CreationProgram, seen: _Seen) -> Iterator[str]:
         yield "SCF-08"
     if program.init_feed:
         yield "SCF-10"
-    if program.restore == "both":
+    restored = seen.said("Restoring parameters from")
+    if any(message.startswith("Can not provide both") for message in seen.messages()):
         yield "SES-03"
     if seen.said("Graph was finalized."):
         yield "SCF-09"
@@ -444,14 +483,14 @@ def _creation_rules(program: p.CreationProgram, seen: _Seen) -> Iterator[str]:
         yield from ("SES-10", "ARG-12")
     if failed == "RuntimeError" and seen.made:
         yield from ("SES-06", "SES-07", "LIFE-04")
-    if program.model == "none" and program.restore == "directory" and program.checkpoint:
+    if program.model == "none" and program.restore == "directory" and program.checkpoint and seen.made:
         yield "SES-13"
     if program.global_step != "none":
         yield from ("GS-01", "GS-02")
     if failed or not seen.made:
         return
     yield from ("SES-01", "SES-08", "SES-15", "GRAPH-01")
-    if program.restore and program.checkpoint:
+    if restored:
         yield "SES-02"
     if program.prefinalised or program.finalized:
         yield "GRAPH-03"
@@ -459,12 +498,12 @@ def _creation_rules(program: p.CreationProgram, seen: _Seen) -> Iterator[str]:
         yield from ("GRAPH-02", "GRAPH-05")
     if program.then == "create again":
         yield "SES-14"
-    if program.then == "close elsewhere":
+    if seen.has("finalised elsewhere"):
         yield "GRAPH-02"
     if program.queue:
-        yield from ("QR-01", "QR-02", "QR-03")
+        yield from ("QR-01", "QR-02")
         if program.queue != "endless":
-            yield "QR-05" if program.queue == "ends" else "QR-06"
+            yield from ("QR-03", "QR-05" if program.queue == "ends" else "QR-06")
     if program.start_queues and seen.has("start queues"):
         yield "QR-07" if program.start_queues == "monitored" else "QR-04"
 

@@ -10,6 +10,7 @@ from typing import Any, Optional
 
 from conformance.trace import tf
 
+CPU = "/device:CPU:0"
 GPU = "/GPU:0"
 SECOND_CPU = "/device:CPU:1"
 """Where there is no GPU, a second CPU device stands in for whatever depends on placement."""

@@ -12,7 +12,8 @@ reached, the pair runs exactly as the first fault alone, event by event, because
 before its call. Which calls are reached is read from the oracle's trace of the single fault, and the
 subject showed the same trace. Nothing else is left out.
 
-Single faults run in both of the subject's ways of executing a step, all else in one of them, by turns.
+Single faults run in both of the subject's ways of executing a step, all else in the one that a bit of the
+program's digest says.
 """
 
 import argparse
@@ -33,6 +34,7 @@ _PERIODS = (
     "log_step_count_steps",
 )  # fmt: skip
 _PIECE = 200
+_ORIGINS = ("single faults", "pairs of faults", "arguments")
 
 Fault = tuple[int, p.Action]
 Reached = dict[str, int]
@@ -52,7 +54,7 @@ class Slice(NamedTuple):
     what: str
     setting: Any
     first: int = 0
-    after: int = 0
+    count: int = 0
 
 
 SETTINGS = tuple(Setting(*one) for one in itertools.product(_SESSIONS, (True, False), (1, 2)))
@@ -138,7 +140,7 @@ class Enumerator:
     def __call__(self, comparer: campaign.Comparer, piece: Slice) -> None:
         """Compare every program of one piece."""
         if piece.what == "arguments":
-            for program in argument_programs()[piece.first : piece.first + piece.after]:
+            for program in argument_programs()[piece.first : piece.first + piece.count]:
                 self._compare(comparer, program, "arguments")
             return
         setting = piece.setting
@@ -171,7 +173,9 @@ class Enumerator:
             return comparer.compare(program, origin, in_turn=origin != "single faults")
         except ConformanceError:
             comparer.keep_difference(origin, 0)
-            return None
+        except Exception:
+            comparer.note_error(program)
+        return None
 
 
 class _Everything(dict[str, int]):
@@ -212,7 +216,7 @@ def main(
     arguments: argparse.Namespace,
     sides: campaign.Sides,
     regressions: str,
-    track: Callable[..., None],
+    track: Callable[..., int],
     ledger: campaign.Ledger | None = None,
 ) -> tuple[campaign.Tally, Any]:
     """Compare the chosen part; return the tally and what is known of the whole; `track` shows progress."""
@@ -223,10 +227,9 @@ def main(
     started = time.monotonic()
     tally = campaign.Tally()
     tasks = campaign.run_tasks(sides, chosen, run_slice, arguments.jobs, regressions, None, ledger)
-    track("enumerate", tasks, len(chosen), tally)
-    # What an earlier call did took its own time: all programs' seconds, shared by the processes.
-    seconds = max(time.monotonic() - started, sum(tally.seconds.values()) / arguments.jobs)
-    ran = sum(tally.programs[name] for name in ("single faults", "pairs of faults", "arguments"))
+    done = track("enumerate", tasks, len(chosen), tally)
+    seconds = campaign.seconds_of(tally, _ORIGINS, time.monotonic() - started, arguments.jobs)
+    ran = sum(tally.programs[name] for name in _ORIGINS)
     known = totals()
     considered = tally.programs["pairs considered"]
     rate = ran / seconds if seconds else 0.0
@@ -234,14 +237,14 @@ def main(
     distinct = known["single faults"] + round(known["pairs of faults"] * share) + known["arguments"]
     whole = {
         "programs": known,
-        "pieces": [len(chosen), len(pieces)],
+        "pieces": [done, len(pieces)],
         "pairs_considered": considered,
         "share_of_pairs_that_are_programs_of_their_own": round(share, 3),
         "programs_run": ran,
         "distinct_programs_in_all": distinct,
         "programs_per_second": round(rate, 2),
         "hours_for_all": round(distinct / rate / 3600, 2) if rate else None,
-        "complete": len(chosen) == len(pieces),
+        "complete": done == len(pieces),
     }
     return tally, whole
 
@@ -250,7 +253,9 @@ def describe(whole: Any) -> str:
     """Return what is known of the whole, for people."""
     known = whole["programs"]
     lines = [f"{name}: {count:,}" for name, count in known.items()]
-    state = "all of them" if whole["complete"] else "an estimate from this part"
+    state = (
+        "all of them" if whole["complete"] else f"an estimate from {whole['pieces'][0]} of {whole['pieces'][1]} pieces"
+    )
     lines.append(
         f"{whole['share_of_pairs_that_are_programs_of_their_own']:.0%} of the pairs are programs of their own; "
         f"{whole['distinct_programs_in_all']:,} distinct programs in all ({state})"

@@ -2,7 +2,7 @@
 
 A job may build its graph or start from a meta graph; a session must not tell them apart. An
 imported graph also takes a fraction of the time, which is what lets the small scope be run
-completely. This module keeps to Python 3.6 syntax and to API that exists since TensorFlow 1.4.
+completely. This module keeps to Python 3.6 syntax and to API that exists since TensorFlow 1.15.
 """
 
 import contextlib
@@ -34,18 +34,24 @@ def kind_of_variables(kind: str) -> Any:
         (tf.enable_resource_variables if was_resource else tf.disable_resource_variables)()
 
 
-def increment_after_reads(train: Any, increment: int = 1) -> Any:
-    """Make the global step and return an op that increments it after the hooks have read it.
+def global_step_and_read(train: Any) -> Any:
+    """Make the global step and the tensor by which the hooks read it, which whatever changes it must wait for.
 
-    The hooks' read tensor is made here and put into the collection the hooks share, and the
-    increment waits for it: otherwise every schedule would be a race.
+    The tensor is put into the collection that the hooks share. If an increment did not wait for it,
+    every schedule would be a race.
     """
     step = train.get_or_create_global_step()
     key = "global_step_read_op_cache"
     if not tf.get_collection(key):
         with tf.name_scope(step.op.name + "/"):
             tf.add_to_collection(key, step.value() + 0)
-    with tf.control_dependencies(tf.get_collection(key)):
+    return step, tf.get_collection(key)[0]
+
+
+def increment_after_reads(train: Any, increment: int = 1) -> Any:
+    """Make the global step and return an op that increments it after the hooks have read it."""
+    step, read = global_step_and_read(train)
+    with tf.control_dependencies([read]):
         return tf.assign_add(step, increment)
 
 

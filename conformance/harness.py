@@ -67,19 +67,17 @@ class Harness:
         if os.environ.get("CONFORMANCE_SHOW"):
             for index, event in enumerate(expected):
                 print(f"{index:3d} {event.kind}: {json.dumps(event.data)}")
-        plain = plain and implementations.has_two_ways(subject)
-        ways = [plain] + [True] * (both_ways and not plain and implementations.has_two_ways(subject))
-        for way in ways:
-            with implementations.plain_steps(subject, way):
+        for is_plain in _ways(subject, both_ways, plain):
+            with implementations.plain_steps(subject, is_plain):
                 observed = run_in_sandbox(subject.namespace, scenario)
-            name = subject.name + " (plain steps)" * way
+            name = f"{subject.name} (plain steps)" if is_plain else subject.name
             self._decide(expected, observed, rules, name, subject_of_test, replay)
         return expected
 
     def judge_devices(self, scenario: Callable[..., Any], subject_of_test: str, replay: str) -> None:
         """Compare the subject's trace on the CPU with its trace on the device that is set."""
         observed = run_in_sandbox(self.subject.namespace, scenario)
-        with devices.on(None):
+        with devices.on(devices.CPU):
             expected = run_in_sandbox(self.subject.namespace, scenario)
         names = (f"{self.subject.name} on the CPU", f"{self.subject.name} on {devices.current()}")
         verdict = compare(expected, observed, self.register, devices.TOLERANCE)
@@ -146,6 +144,15 @@ class Harness:
             "rules_divergent": dict(self.divergent),
             "groups": groups,
         }
+
+
+def _ways(subject: Implementation, both_ways: bool, plain: bool) -> tuple[bool, ...]:
+    """Return, for each way of executing a step to compare, whether it is the plain one."""
+    if not implementations.has_two_ways(subject):
+        return (False,)
+    if plain:
+        return (True,)
+    return (False, True) if both_ways else (False,)
 
 
 def conforms(*rules: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:

@@ -48,8 +48,11 @@ def load(name: str) -> Implementation:
             if length == 1 or not ".".join(parts[:length]).startswith(str(error.name)):
                 raise ImportError(f"Cannot import the implementation {name!r}: {error}") from error
             continue
-        for part in parts[length:] + attributes:
-            namespace = getattr(namespace, part)
+        try:
+            for part in parts[length:] + attributes:
+                namespace = getattr(namespace, part)
+        except AttributeError as error:
+            raise ImportError(f"Cannot import the implementation {name!r}: {error}") from error
         _loaded[id(namespace)] = Implementation(name, namespace)
         return _loaded[id(namespace)]
     raise ImportError(f"Cannot import the implementation {name!r}")

@@ -1,12 +1,14 @@
 """Runs a program against one implementation, in a sandbox, and returns the trace.
 
-This module keeps to Python 3.6 syntax and to API that exists since TensorFlow 1.4. It knows what a
+This module keeps to Python 3.6 syntax and to API that exists since TensorFlow 1.15. It knows what a
 program asks for, never what an implementation should answer.
 """
 
 import collections
 import functools
 from typing import Any, List
+
+import numpy as np
 
 from conformance import devices, graphs
 from conformance import program as p
@@ -244,6 +246,7 @@ class _Performance:
         metadata = tf.RunMetadata() if run.metadata else None
 
         def step(step_context: Any) -> Any:
+            self.record("step function called")
             values = [step_context.run_with_hooks(fetches, feeds, options, metadata) for _ in range(run.hooked_runs)]
             if run.raw_run:
                 self.record("raw run", step_context.session.run(self.tensors["sum"]))
@@ -355,7 +358,7 @@ class _Performance:
         if not asked.feeds:
             return {} if asked.empty_feeds else None
         keys = {"a": self.tensors["a"], "b": self.tensors["b"], "a by name": "a:0", "sum": self.tensors["sum"]}
-        return {keys[feed.key]: feed.value for feed in asked.feeds}
+        return {keys[feed.key]: np.array(feed.value, np.float32) if feed.array else feed.value for feed in asked.feeds}
 
     def _options(self, asked: Any) -> Any:
         plan = asked.options
@@ -368,5 +371,6 @@ class _Performance:
             timeout_in_ms=plan.timeout_in_ms,
             output_partition_graphs=plan.output_partition_graphs,
         )
-        self.options[plan] = options
+        if asked.same_options:
+            self.options[plan] = options
         return options

@@ -1,6 +1,6 @@
 """Runs programs about how a session comes to be: scaffold, readiness, restoring, queue runners.
 
-This module keeps to Python 3.6 syntax and to API that exists since TensorFlow 1.4, and like
+This module keeps to Python 3.6 syntax and to API that exists since TensorFlow 1.15, and like
 `interpreter` never says what an implementation should answer.
 """
 
@@ -115,6 +115,7 @@ class _Creation:
 
     def _poll(self, name: str) -> Any:
         self.polls[name] += 1
+        self.record("polled", [name, self.polls[name]])
         program = self.program
         after = program.ready_after if name == "ready_op" else program.ready_for_local_init_after
         ready = 0 <= after < self.polls[name]
@@ -125,6 +126,7 @@ class _Creation:
             return value.reshape([])
         if kind == "matrix":
             return value.reshape([1, -1])
+        # Ready from the first: what is asked is how many names there are, not of which rank they are.
         return np.zeros([0, 3], dtype=object) if kind == "empty matrix" else value
 
     def _scaffold(self) -> Any:

@@ -1,6 +1,6 @@
 """Runs the kinds of program that are not hook programs: steps, coordinator, arguments, saver.
 
-This module keeps to Python 3.6 syntax and to API that exists since TensorFlow 1.4, and like
+This module keeps to Python 3.6 syntax and to API that exists since TensorFlow 1.15, and like
 `interpreter` never says what an implementation should answer.
 """
 
@@ -8,6 +8,8 @@ import contextlib
 import os
 import threading
 from typing import Any, List
+
+import numpy as np
 
 from conformance import devices, graphs, probes
 from conformance import program as p
@@ -33,8 +35,6 @@ def perform(train: Any, record: Recorder, program: Any) -> None:
         _Saves(train, record, program).perform()
 
 
-_MOST_STEPS = 300
-
 # --- steps ---------------------------------------------------------------------------------------
 
 
@@ -47,10 +47,10 @@ class _Lives:
         first = 0
         for number in range(1, len(self.program.lives) + 1):
             if number == len(self.program.lives) or self.program.lives[number].new_process:
-                self._perform_in_process(first, number)
+                self._perform_one_process(first, number)
                 first = number
 
-    def _perform_in_process(self, first: int, after: int) -> None:
+    def _perform_one_process(self, first: int, after: int) -> None:
         """Live the lives of one process; what it finds in the directory it finds as a new process would."""
         self._forget_writers(first)
         if not self.program.real_processes:
@@ -59,9 +59,8 @@ class _Lives:
         from conformance import processes  # which old releases need not have
 
         processes.run_in_process(self.train, self.record, _live_some, (self.program, first, after, self.directory))
-        moved = self.record.path("moved")
-        if os.path.exists(moved):
-            self.directory = moved
+        while os.path.exists(self.directory + "-moved"):
+            self.directory += "-moved"
 
     def _forget_writers(self, number: int) -> None:
         tf.summary.FileWriterCache.clear()
@@ -83,17 +82,14 @@ class _Lives:
                 self.record.outcome(label, self._live, life)
                 self.record.graph_state(label + ": graph", graph)
             if number + 1 < len(self.program.lives):
-                self.record.files(label + ": files", "logdir")
+                self.record.files(label + ": files", os.path.basename(self.directory))
 
     def _build_graph(self) -> None:
-        step = self.train.get_or_create_global_step()
-        key = "global_step_read_op_cache"
-        with tf.name_scope(step.op.name + "/"):
-            tf.add_to_collection(key, step.value() + 0)
+        step, read = graphs.global_step_and_read(self.train)
         self.increment = tf.placeholder(tf.int64, [], name="increment")
         self.loss = tf.placeholder_with_default(1.5, [], name="loss")
         weight = tf.Variable(3.0, name="weight")
-        with tf.control_dependencies(tf.get_collection(key)):
+        with tf.control_dependencies([read]):
             moved = tf.assign_add(step, self.increment)
         with tf.control_dependencies([moved]):
             self.train_op = tf.assign_add(weight, self.loss)
@@ -136,9 +132,9 @@ class _Lives:
                 self.record("stopped")
                 break
             self.failing = plan if plan.error is not None else None
-            feeds = {self.increment: plan.increment}
+            feeds = {self.increment: np.array(plan.increment) if plan.array else plan.increment}
             if plan.nan:
-                feeds[self.loss] = float("nan")
+                feeds[self.loss] = np.array(np.nan, np.float32) if plan.array else float("nan")
             with self._obstruction() if plan.obstructed else contextlib.ExitStack():
                 if life.go_on_after_errors:
                     self.record.outcome("run", session.run, self.train_op, feeds)
@@ -149,10 +145,11 @@ class _Lives:
 
     @contextlib.contextmanager
     def _obstruction(self) -> Any:
-        """Put folders where the indices of new checkpoints would go."""
+        """Put folders where the indices of new checkpoints would go, however far the steps went."""
         made = []
+        farthest = 1 + sum(abs(step.increment) for life in self.program.lives for step in life.steps)
         if os.path.isdir(self.directory):
-            for step in range(_MOST_STEPS):
+            for step in range(-farthest, farthest + 1):
                 path = os.path.join(self.directory, "model.ckpt-{}.index".format(step))
                 if not os.path.exists(path):
                     os.mkdir(path)
@@ -200,7 +197,7 @@ class _Lives:
         if name == "FinalOpsHook":
             return train.FinalOpsHook([self.loss], {self.loss: 2.0} if hook.flag else None)
         if name == "FeedFnHook":
-            return train.FeedFnHook(lambda: {self.loss: 4.0})
+            return train.FeedFnHook(lambda: {self.loss: np.array(4.0, np.float32) if hook.flag else 4.0})
         if name == "GlobalStepWaiterHook":
             return train.GlobalStepWaiterHook(0)
         return train.ProfilerHook(steps, secs, output_dir=where, show_memory=hook.flag)
@@ -209,13 +206,14 @@ class _Lives:
         state = os.path.join(self.directory, "checkpoint")
         if damage is None or not os.path.exists(state):
             return
+        self.record("damaged", damage)
         if damage == "no state":
             os.remove(state)
         elif damage in ("empty state", "garbage state"):
             with open(state, "w") as file:
                 file.write("" if damage == "empty state" else "garbage{")
         elif damage == "moved":
-            moved = self.record.path("moved")
+            moved = self.directory + "-moved"
             os.rename(self.directory, moved)
             self.directory = moved
         else:

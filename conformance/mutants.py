@@ -87,12 +87,13 @@ def automatic(mutant: mutation.Mutant, source: str) -> Change:
 class Journal:
     """What became of changes, kept while a campaign runs, so that the next one need not try them again.
 
-    A change that was noticed stays noticed until its module changes; one that was not is tried again
-    when any source or test changes, or when it is given more time.
+    A change that a test noticed stays noticed until its module changes. Any other is tried again when
+    a source of the package, the harness or the tests changes, or when it is given more time: a test may
+    run out of time because the machine is busy.
     """
 
-    def __init__(self, path: str, state: str, budget: float) -> None:
-        self._path, self._state, self._budget = path, state, budget
+    def __init__(self, path: str, state: str) -> None:
+        self._path, self._state = path, state
         self._known: dict[str, dict[str, Any]] = {}
         if os.path.exists(path):
             with open(path, encoding="utf-8") as file:
@@ -100,20 +101,20 @@ class Journal:
                     entry = json.loads(line)
                     self._known[entry["key"]] = entry
 
-    def known(self, change: Change) -> Outcome | None:
-        """Return how the change ended before, if that still holds."""
+    def known(self, change: Change, budget: float) -> Outcome | None:
+        """Return how the change ended before, if with so many seconds for its tests it would so again."""
         entry = self._known.get(_key_of(change))
         if entry is None:
             return None
-        holds = entry["state"] == self._state and (entry.get("budget") or math.inf) >= self._budget
-        if entry["outcome"]["verdict"] not in NOTICED and not holds:
+        holds = entry["state"] == self._state and (entry.get("budget") or math.inf) >= budget
+        if entry["outcome"]["verdict"] != "killed" and not holds:
             return None
         return Outcome(**{**entry["outcome"], "name": change.name})
 
-    def keep(self, change: Change, outcome: Outcome) -> None:
-        """Write down how a change ended."""
-        budget = None if self._budget == math.inf else self._budget
-        entry = {"key": _key_of(change), "state": self._state, "budget": budget, "outcome": outcome._asdict()}
+    def keep(self, change: Change, budget: float, outcome: Outcome) -> None:
+        """Write down how a change ended, with how many seconds for its tests."""
+        limit = None if budget == math.inf else budget
+        entry = {"key": _key_of(change), "state": self._state, "budget": limit, "outcome": outcome._asdict()}
         os.makedirs(os.path.dirname(self._path) or ".", exist_ok=True)
         with open(self._path, "a", encoding="utf-8") as file:
             file.write(json.dumps(entry) + "\n")
@@ -239,7 +240,7 @@ class Campaign:
         changes = self._changes(sources)
         chooser = Chooser(server.names)
         if not self._arguments.no_baseline:
-            self._journal = Journal(self._arguments.journal, _baseline_key(server), self._arguments.budget)
+            self._journal = Journal(self._arguments.journal, _baseline_key(server))
             chooser.learn(self._baseline(server))
             self.left_out = [server.names[test] for test in sorted(chooser.left_out)]
         trials = self._trials(changes, chooser)
@@ -253,7 +254,7 @@ class Campaign:
                     outcome = outcome._replace(reason=f"{self._untried[change.name]} tests not tried")
                 self._keep(change, outcome)
                 if self._journal is not None:
-                    self._journal.keep(change, outcome)
+                    self._journal.keep(change, self._budget_of(change), outcome)
                 if outcome.verdict == "killed":
                     chooser.noticed(change, outcome.test)
                 survivors = sum(result["verdict"] == "survived" for result in self.results)
@@ -288,21 +289,23 @@ class Campaign:
         for change in changes:
             if self._arguments.minutes and time.monotonic() - self._started > 60 * self._arguments.minutes:
                 return
-            before = self._journal.known(change) if self._journal is not None else None
+            budget = self._budget_of(change)
+            before = self._journal.known(change, budget) if self._journal is not None else None
             if before is not None:
                 self.reused += 1
                 self._keep(change, before)
                 continue
             tests = chooser.tests_for(change)
             if tests:
-                judged = change.mutant is not None and why_equivalent(change.mutant, self._equivalents)
-                tried = chooser.within(
-                    tests, min(self._arguments.budget, _JUDGED_SECS) if judged else self._arguments.budget
-                )
+                tried = chooser.within(tests, budget)
                 self._untried[change.name] = len(tests) - len(tried)
                 yield Trial(change.name, change.sources, tried, chooser.patience(tried))
             else:
                 self._keep(change, Outcome(change.name, "survived", "", 0, 0, 0.0, "no test runs this line"))
+
+    def _budget_of(self, change: Change) -> float:
+        judged = change.mutant is not None and why_equivalent(change.mutant, self._equivalents)
+        return min(self._arguments.budget, _JUDGED_SECS) if judged else float(self._arguments.budget)
 
     def _keep(self, change: Change, outcome: Outcome) -> None:
         result: dict[str, Any] = {
@@ -357,38 +360,45 @@ class Campaign:
 
 
 def _baseline_key(server: ForkServer) -> str:
+    """Return a digest of all that tests depend on: the package, the harness, the tests and the versions."""
     import tensorflow as tf
 
-    sources = {**mutation.read_package(server.sources()), "names": "\n".join(server.names)}
-    for path in sorted({name.split("::")[0] for name in server.names}):
-        with open(path, encoding="utf-8") as file:
-            sources[path] = file.read()
-    state = [tf.__version__, platform.python_version(), sorted(sources.items())]
-    return hashlib.sha256(json.dumps(state).encode()).hexdigest()
+    from conformance import campaign, divergences
+
+    versions = [tf.__version__, platform.python_version(), *server.names]
+    folders = {server.sources(), FOLDER, *(os.path.dirname(name.split("::")[0]) or "." for name in server.names)}
+    return campaign.digest_of_code({os.path.abspath(folder) for folder in folders}, versions, [divergences.DATA_FILE])
 
 
-def load_equivalents(path: str = VERDICTS_FILE) -> list[dict[str, str]]:
-    """Read the survivors that people have found to change nothing, each with its reason."""
+def load_equivalents(path: str = VERDICTS_FILE) -> list[dict[str, Any]]:
+    """Read the survivors that people have found to change nothing, each with its reason.
+
+    An entry is about one change, by operator and text, unless it says that it is about the `whole` function.
+    """
     with open(path, encoding="utf-8") as file:
-        entries: list[dict[str, str]] = json.load(file)
+        document = json.load(file)
+    entries: list[dict[str, Any]] = document["mutants"]
     for entry in entries:
         if not entry.get("module") or not entry.get("reason"):
             raise ValueError(f"needs a module and a reason: {entry}")
-        unknown = set(entry) - {"module", "where", "operator", "before", "after", "reason"}
+        if not (entry.get("whole") or (entry.get("operator") and entry.get("before"))):
+            raise ValueError(f"needs an operator and a text, or to be about the whole function: {entry}")
+        unknown = set(entry) - {"module", "where", "operator", "before", "after", "reason", "whole"}
         if unknown:
             raise ValueError(f"unknown keys {sorted(unknown)}: {entry}")
+        entry["reason"] = document["reasons"].get(entry["reason"], entry["reason"])
     return entries
 
 
-def why_equivalent(mutant: mutation.Mutant, entries: list[dict[str, str]]) -> str:
+def why_equivalent(mutant: mutation.Mutant, entries: list[dict[str, Any]]) -> str:
     """Return the reason why a mutant changes nothing, or an empty text.
 
     Every key an entry gives must equal the mutant's; line numbers do not matter.
     """
     for entry in entries:
-        given = {key: value for key, value in entry.items() if key != "reason"}
+        given = {key: value for key, value in entry.items() if key not in ("reason", "whole")}
         if all(" ".join(str(getattr(mutant, key)).split()) == value for key, value in given.items()):
-            return entry["reason"]
+            return str(entry["reason"])
     return ""
 
 

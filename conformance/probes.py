@@ -1,7 +1,7 @@
 """What can be read from a graph, from the process and from a directory, as JSON values.
 
 The probes use TensorFlow's public readers, never the implementation under test. They keep to Python
-3.6 syntax and to API that exists since TensorFlow 1.4.
+3.6 syntax and to API that exists since TensorFlow 1.15.
 """
 
 import os

@@ -2,7 +2,7 @@
 
 A process that has run a session cannot be forked, and importing TensorFlow takes seconds. So one
 server imports it and never makes a session; each process starts as a copy of that server, which
-takes a moment. This module keeps to Python 3.6 syntax.
+takes a moment.
 """
 
 import multiprocessing

@@ -61,17 +61,21 @@ class Options(NamedTuple):
 
 
 class Feed(NamedTuple):
-    """One fed tensor: `key` says which, and whether by tensor or by name; "sum" is no placeholder."""
+    """One fed tensor: `key` says which, and whether by tensor or by name; "sum" is no placeholder.
+
+    The value is fed as a Python number, or as an array of the tensor's type.
+    """
 
     key: str
     value: float
+    array: bool = False
 
 
 class Request(NamedTuple):
     """What a hook asks of every run: a kind of fetches, feeds, options.
 
     Without feeds it gives None or, with `empty_feeds`, an empty dictionary. The object of the options is
-    another each time or, with `same_options`, one that all who ask for equal options share.
+    another each time or, with `same_options`, one that all who want equal options so share.
     """
 
     fetches: str = "none"
@@ -161,7 +165,8 @@ class Step(NamedTuple):
     """One run: how far the global step and the clock move first, what the loss is, what fails once.
 
     `error` is raised before the run, or with `late` after it. While a step is obstructed, no new
-    checkpoint can get its index: a save fails half-way.
+    checkpoint of the directory can get its index: a save fails half-way. The increment is fed as a
+    Python number, or as an array.
     """
 
     increment: int = 1
@@ -170,13 +175,14 @@ class Step(NamedTuple):
     error: Optional[str] = None
     late: bool = False
     obstructed: bool = False
+    array: bool = False
 
 
 class Life(NamedTuple):
     """One session from its making to its end; the next life finds the same directory.
 
-    `damage` is done to the directory before; a life may begin a new process or go on in the last one's. It
-    is a `with` block, unless it goes on after errors: then it is closed in any case.
+    `damage` is done to the directory before; a life may begin a new process or go on in the last one's. Its
+    session is used in a `with` block or, if it goes on after errors, without one, and then closed.
     """
 
     steps: Tuple[Step, ...] = ()
@@ -275,7 +281,7 @@ class SaverAct(NamedTuple):
 class SaverProgram(NamedTuple):
     """A saver, a session, and what is done with them in a directory, absolute or of the working directory.
 
-    With `second_device` the variables are spread over two CPU devices, and so are shards.
+    With `second_device` the variables, and so the shards, are on two CPU devices.
     """
 
     acts: Tuple[SaverAct, ...] = ()
@@ -303,9 +309,9 @@ class CreationProgram(NamedTuple):
 
     A given init op may be partial: it leaves one variable out. `ready_after` polls the model is ready and
     `ready_for_local_init_after` it is ready for local initialisation, never if negative; until then the op
-    says so with a `ready_value` of some type and rank. `queue` says how a producer ends, `start_queues`
-    whether its threads are asked for again, of the monitored session or of the one inside; `then` what
-    else is done on the same graph.
+    says so with a `ready_value` of some type and rank (an empty matrix says that it is). `queue` says how a
+    producer ends, `start_queues` whether its threads are asked for again, of the monitored session or of
+    the one inside; `then` what else is done on the same graph.
     """
 
     creator: str = "chief"

@@ -1,17 +1,22 @@
 """`python -m conformance.record`: what programs do on one implementation, written down.
 
 For releases that the rest of the harness does not run on: this module and all that it imports keep
-to Python 3.6 syntax and to API that exists since TensorFlow 1.4. `python -m conformance draw` makes
+to Python 3.6 syntax and to API that exists since TensorFlow 1.15. `python -m conformance draw` makes
 the programs and `python -m conformance compare` compares two recordings, on any machine.
 """
 
 import argparse
 import importlib
 import json
+import os
 import platform
 import sys
 import traceback
 from typing import Any, List, Optional
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
+os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")  # recordings of two machines are to be alike
 
 from conformance import program as p
 from conformance.interpreter import run_program
@@ -40,7 +45,10 @@ def record(train: Any, text: str) -> Any:
 
 
 def main(line: Optional[List[str]] = None) -> int:
-    """Read programs, one a line, and write their traces, one a line after a line about the versions."""
+    """Read programs, one a line, and write their traces, one a line after a line about the versions.
+
+    Exit codes: 0 recorded, 2 wrong usage or no program could be run.
+    """
     parser = argparse.ArgumentParser(prog="python -m conformance.record", description=__doc__)
     parser.add_argument("programs", help="a file with one program in JSON on each line")
     parser.add_argument("--implementation", metavar="NAME", help="module or module:attribute (default: tf.train)")
@@ -67,7 +75,7 @@ def main(line: Optional[List[str]] = None) -> int:
             file.write(json.dumps(recorded) + "\n")
             if number % 50 == 0 or number == len(programs):
                 print("{}/{} programs, {} failed".format(number, len(programs), failed), file=sys.stderr)
-    return 0
+    return 2 if failed == len(programs) else 0
 
 
 if __name__ == "__main__":

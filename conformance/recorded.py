@@ -14,20 +14,22 @@ import hypothesis
 from rich.console import Console
 from rich.table import Table
 
-from conformance import campaign, strategies
+from conformance import campaign, run, strategies
 from conformance import program as p
 from conformance.compare import compare, explain
 from conformance.divergences import Register
-from conformance.trace import from_json
+from conformance.trace import Event, from_json
 
+# Real processes need the whole harness.
+_DRAWN = [name for name in strategies.BY_NAME if name != "new processes"]
 _NOTHING_FORGIVEN = Register((), "0")
 
 
 class Recording(NamedTuple):
-    """The versions it was made with, and by program the trace, None where it could not be run."""
+    """The versions it was made with, and by program the trace, or the text that says why it could not be run."""
 
     versions: dict[str, str]
-    traces: dict[str, Any]
+    traces: dict[str, list[Event] | str]
 
     @property
     def name(self) -> str:
@@ -42,14 +44,14 @@ def load(path: str) -> Recording:
         if "tensorflow" not in versions:
             raise ValueError("is no recording: its first line names no TensorFlow version")
         lines = [json.loads(line) for line in file]
-    traces = {line["program"]: from_json(line["trace"]) if "trace" in line else None for line in lines}
+    traces = {line["program"]: from_json(line["trace"]) if "trace" in line else line["failed"] for line in lines}
     return Recording(versions, traces)
 
 
 def draw(names: list[str], programs: int, seed: int) -> list[str]:
-    """Return different programs of these strategies, in JSON, without real processes: they need the whole harness."""
+    """Return different programs of these strategies, in JSON."""
     drawn: dict[str, None] = {}
-    for batch in campaign.batches([name for name in names if name != "new processes"], programs, seed, programs):
+    for batch in campaign.batches(names, programs, seed, programs):
 
         def note(program: Any) -> None:
             drawn[p.to_json(program)] = None
@@ -71,10 +73,8 @@ def differences(one: Recording, other: Recording) -> tuple[dict[tuple[str, str],
     found: dict[tuple[str, str], list[str]] = {}
     counts: Counter[str] = Counter()
     for text, expected in one.traces.items():
-        observed = other.traces.get(text)
-        if text not in other.traces:
-            counts["only in the first recording"] += 1
-        elif expected is None or observed is None:
+        observed = other.traces.get(text, "is not in the second recording")
+        if isinstance(expected, str) or isinstance(observed, str):
             counts["not run by both"] += 1
         else:
             difference = compare(expected, observed, _NOTHING_FORGIVEN).difference
@@ -83,20 +83,21 @@ def differences(one: Recording, other: Recording) -> tuple[dict[tuple[str, str],
                 event = difference.oracle or difference.subject
                 report = explain(difference, expected, observed, (one.name, other.name), f"program: {text}", "")
                 found.setdefault((event.kind if event else "", difference.path), []).append(report)
+    counts["not run by both"] += len(set(other.traces) - set(one.traces))
     return dict(sorted(found.items(), key=lambda item: -len(item[1]))), counts
 
 
 def add_draw_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options of `draw`."""
-    parser.add_argument("--programs", type=int, default=500, metavar="N", help="how many (default: 500)")
+    parser.add_argument("--programs", type=run.positive, default=500, metavar="N", help="how many (default: 500)")
     parser.add_argument("--seed", type=int, default=0, help="the seed (default: 0)")
-    parser.add_argument("--strategy", action="append", choices=list(strategies.BY_NAME), help="only this (repeatable)")
+    parser.add_argument("--strategy", action="append", choices=_DRAWN, help="only this (repeatable)")
     parser.add_argument("--out", metavar="FILE", required=True, help="where the programs go, one a line")
 
 
 def main_draw(arguments: argparse.Namespace) -> int:
     """The `draw` command; return the exit code."""
-    programs = draw(arguments.strategy or list(strategies.BY_NAME), arguments.programs, arguments.seed)
+    programs = draw(arguments.strategy or _DRAWN, arguments.programs, arguments.seed)
     with open(arguments.out, "w", encoding="utf-8") as file:
         file.writelines(text + "\n" for text in programs)
     print(f"{len(programs)} programs in {arguments.out}; next: python -m conformance.record {arguments.out} --out FILE")
@@ -111,7 +112,7 @@ def add_compare_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def main_compare(arguments: argparse.Namespace) -> int:
-    """The `compare` command; 0 the same, 1 different, 2 no recordings."""
+    """The `compare` command; 0 the same, 1 different, 2 no recordings or nothing in them that both ran."""
     recordings = []
     for path in (arguments.first, arguments.second):
         try:
@@ -132,5 +133,13 @@ def main_compare(arguments: argparse.Namespace) -> int:
         table.add_row(kind, path, str(len(reports)))
     if found:
         console.print(table)
-    console.print(", ".join(f"{name}: {count}" for name, count in counts.items()) or "nothing was recorded")
+    console.print(", ".join(f"{name}: {count}" for name, count in counts.items() if count))
+    failed = [trace for recording in recordings for trace in recording.traces.values() if isinstance(trace, str)]
+    if failed:
+        console.print(
+            f"{len(failed)} programs failed while they were recorded, the first with:\n{failed[0]}", markup=False
+        )
+    if not counts["the same"] + counts["different"]:
+        print("no program was run by both", file=sys.stderr)
+        return 2
     return 1 if found else 0

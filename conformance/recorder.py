@@ -66,9 +66,14 @@ class Recorder:
         return os.path.join(self.directory, *parts)
 
     def config(self) -> Any:
-        """Return the session configuration that every scenario uses: few threads, no rewriting."""
+        """Return the session configuration that every scenario uses: one thread a run, no rewriting.
+
+        Ops run in the thread that calls `run`, so that what nothing orders has one order. GPU memory
+        is taken as it is needed, since several processes share it.
+        """
         config = tf.ConfigProto(intra_op_parallelism_threads=1, inter_op_parallelism_threads=-1)
         config.allow_soft_placement = False
+        config.gpu_options.allow_growth = True
         if devices.current() == devices.SECOND_CPU:
             config.device_count["CPU"] = 2
         config.graph_options.optimizer_options.opt_level = -1

@@ -41,6 +41,9 @@ subject's steps compiled and plain{% endif %}; profile {{ r.profile }}, seed {{ 
 {% if r.differences %}<h2>Differences</h2>
 {% for d in r.differences %}<details open><summary>{{ d.origin }}, seed {{ d.seed }}</summary>
 <pre>{{ d.report }}</pre><p>Replay: <code>{{ d.replay }}</code></p></details>{% endfor %}{% endif %}
+{% if r.errors | default([]) %}<h2>The harness failed</h2>
+{% for e in r.errors %}<details><summary><code>{{ e.program }}</code></summary><pre>{{ e.traceback }}</pre></details>
+{% endfor %}{% endif %}
 {% if r.chapters and r.chapters.output %}<h2>Scenarios that failed</h2><pre>{{ r.chapters.output | join("\n") }}</pre>
 {% endif %}
 {% if r.enumeration %}<h2>Small scope, complete</h2><div class="wide"><table>
@@ -49,7 +52,8 @@ subject's steps compiled and plain{% endif %}; profile {{ r.profile }}, seed {{ 
 <tr><td>distinct in all</td><td class="n">{{ "{:,}".format(r.enumeration.distinct_programs_in_all) }}</td></tr>
 <tr><td>run here</td><td class="n">{{ "{:,}".format(r.enumeration.programs_run) }}
 ({{ "all" if r.enumeration.complete else "a part" }})</td></tr>
-<tr><td>hours for all at this rate</td><td class="n">{{ r.enumeration.hours_for_all }}</td></tr></table></div>{% endif %}
+<tr><td>hours for all at this rate</td><td class="n">{{ r.enumeration.hours_for_all }}</td></tr>
+</table></div>{% endif %}
 <h2>Rules</h2>
 <div class="wide"><table><tr><th>group</th><th class="n">rules</th><th class="n">pass</th><th class="n">divergent</th>
 <th class="n">untested</th></tr>{% for name, g in r.groups.items() %}<tr><td>{{ name }}</td>
@@ -57,19 +61,23 @@ subject's steps compiled and plain{% endif %}; profile {{ r.profile }}, seed {{ 
 <td class="n">{{ g.untested }}</td></tr>{% endfor %}<tr class="all"><td>all</td>
 {% for column in ("rules", "pass", "divergent", "untested") -%}
 <td class="n">{{ r.groups.values() | sum(attribute=column) }}</td>{% endfor %}</tr></table></div>
-<div class="wide"><table><tr><th>rule</th><th></th><th>verdict</th><th class="n">generated programs</th><th class="n">scenarios</th></tr>
+<div class="wide"><table><tr><th>rule</th><th></th><th>verdict</th>
+<th class="n">generated programs</th><th class="n">scenarios</th></tr>
 {% for name, rule in r.rules.items() %}<tr><td>{{ name }}</td><td>{{ rule.title }}</td>
 <td class="{{ rule.verdict }}">{{ rule.verdict }}</td><td class="n">{{ "{:,}".format(rule.programs) }}</td>
 <td class="n">{{ rule.scenarios }}</td></tr>{% endfor %}</table></div>
 <h2>What each strategy produced</h2>
 {% for name, s in r.strategies.items() %}<details><summary>{{ name }}: {{ "{:,}".format(s.programs) }} programs,
-{{ s.seconds }} s</summary><div class="wide"><table>{% for what, count in s.produced.items() %}<tr><td>{{ what }}</td>
+{{ s.seconds }} s</summary><div class="wide"><table>
+{% for what, count in s.produced.items() %}<tr><td>{{ what }}</td>
 <td class="n">{{ "{:,}".format(count) }}</td></tr>{% endfor %}</table></div></details>{% endfor %}
-<h2>Registered divergences</h2><div class="wide"><table>{% for name, count in r.divergences.items() %}<tr><td>{{ name }}</td>
+<h2>Registered divergences</h2><div class="wide"><table>
+{% for name, count in r.divergences.items() %}<tr><td>{{ name }}</td>
 <td class="n">{{ count }}</td></tr>{% endfor %}</table></div>
 {% if r.divergences_unused %}<p class="divergent">
 Matched nothing: {{ r.divergences_unused | join(", ") }}</p>{% endif %}
-<h2>Slowest programs</h2><div class="wide"><table>{% for s in r.slowest %}<tr><td class="n">{{ "%.2f" | format(s.seconds) }} s</td>
+<h2>Slowest programs</h2><div class="wide"><table>
+{% for s in r.slowest %}<tr><td class="n">{{ "%.2f" | format(s.seconds) }} s</td>
 <td><code>{{ s.program }}</code></td></tr>{% endfor %}</table></div>
 </body></html>
 """
@@ -108,6 +116,9 @@ def print_table(result: dict[str, Any], console: Console) -> None:
         soft_wrap=True,
     )
     console.print(f"TensorFlow {result['versions']['tensorflow']}, seed {result['seed']}", highlight=False)
+    for error in result["errors"]:
+        console.print(f"the harness failed on {error['program']}:", style="red", markup=False)
+        console.print(error["traceback"], markup=False, highlight=False, soft_wrap=True)
     for name in result["divergences_unused"]:
         console.print(f"divergence {name} matched nothing", style="red")
     if result["remark"]:

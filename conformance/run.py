@@ -2,11 +2,12 @@
 
 Sampled programs of every strategy, the regressions, in the longer profiles the scenario chapters
 (through pytest) and in `nightly` the complete enumeration. Exit codes: 0 the same, 1 differences,
-2 wrong usage, 3 the device that was asked for is not there.
+2 wrong usage, 3 the device that was asked for is not there, 4 the harness failed on some program.
 """
 
 import argparse
 import datetime
+import functools
 import json
 import os
 import platform
@@ -15,7 +16,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from typing import Any, Iterable
+from typing import Any, Callable, Iterable
 
 import hypothesis
 from rich.console import Console
@@ -29,7 +30,7 @@ from conformance.trace import tf
 
 FOLDER = campaign.FOLDER
 REGRESSIONS = os.path.join(FOLDER, "regressions")
-SAME, DIFFERENT, USAGE, NO_DEVICE = 0, 1, 2, 3
+SAME, DIFFERENT, USAGE, NO_DEVICE, BROKEN = 0, 1, 2, 3, 4
 PROFILES = {"quick": 1000, "default": 3500, "nightly": 20000}
 NOT_CHAPTERS = ("harness", "proof_of_power", "hook_programs", "programs", "command_line", "regressions")
 _BATCH = 50
@@ -43,7 +44,7 @@ def add_side_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--subject", help="the implementation under test (default: monitored)")
     parser.add_argument("--device", choices=("cpu", "gpu", "all"), default="cpu", help="where programs compute")
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    parser.add_argument("--jobs", type=_positive, default=cores, metavar="N", help="processes (default: one a core)")
+    parser.add_argument("--jobs", type=positive, default=cores, metavar="N", help="processes (default: one a core)")
     parser.add_argument("--out", metavar="DIR", default=os.path.join("build", "conformance"), help="where results go")
 
 
@@ -58,14 +59,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_resume_argument(parser)
     parser.add_argument("--profile", choices=PROFILES, default="default", help="how much (default: default)")
     amount = parser.add_mutually_exclusive_group()
-    amount.add_argument("--programs", type=_positive, metavar="N", help="sampled programs, in place of the profile's")
+    amount.add_argument("--programs", type=positive, metavar="N", help="sampled programs, in place of the profile's")
     amount.add_argument("--minutes", type=float, metavar="M", help="sample programs for so long")
     parser.add_argument("--seed", type=int, help="the seed of all sampling (default: by chance)")
     parser.add_argument("--strategy", action="append", choices=list(strategies.BY_NAME), help="only this (repeatable)")
     parser.add_argument("--no-chapters", action="store_true", help="leave the scenario chapters out")
 
 
-def _positive(text: str) -> int:
+def positive(text: str) -> int:
+    """Read a number of at least 1 from the command line."""
     value = int(text)
     if value < 1:
         raise argparse.ArgumentTypeError(f"{text} is less than 1")
@@ -100,8 +102,12 @@ def regressions_of(sides: campaign.Sides, out: str) -> str:
     return REGRESSIONS if (sides.oracle, sides.subject) == usual else os.path.join(out, "differences")
 
 
-def track(label: str, tasks: Iterable[tuple[Any, campaign.Tally]], total: int, into: campaign.Tally) -> None:
-    """Show progress while the tasks are done, and add up their tallies; a line every half minute where nobody looks."""
+def track(label: str, tasks: Iterable[tuple[Any, campaign.Tally]], total: int, into: campaign.Tally) -> int:
+    """Show progress while the tasks are done, add up their tallies, and return how many were done.
+
+    Where nobody looks at a bar, a line is printed every half minute.
+    """
+    number = 0
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     console = Console(stderr=True)
     started = told = time.monotonic()
@@ -115,33 +121,40 @@ def track(label: str, tasks: Iterable[tuple[Any, campaign.Tally]], total: int, i
             if not console.is_terminal and time.monotonic() - told > _TELL_SECS:
                 told = time.monotonic()
                 print(f"{label}: {number}/{total}, {note}, {told - started:.0f} s", file=sys.stderr, flush=True)
+    return number
 
 
-def beginning(
-    arguments: argparse.Namespace, seed: int | None
-) -> tuple[list[campaign.Sides], str, campaign.Ledger] | int:
-    """Return what is compared, a remark on what is not, and the ledger; or, if nothing can begin, the exit code."""
-    try:
-        all_sides, remark = sides_of(arguments)
-        state = campaign.state_of_code(all_sides[0])
-        ledger = campaign.Ledger(os.path.join(arguments.out, "ledger.pickle"), state, seed, arguments.resume)
-    except (ImportError, campaign.LedgerError) as error:
-        print(error, file=sys.stderr)
-        return USAGE
-    except MissingDeviceError as error:
-        print(error, file=sys.stderr)
-        return NO_DEVICE
-    return all_sides, remark, ledger
+def or_exit_code(command: Callable[[argparse.Namespace], int]) -> Callable[[argparse.Namespace], int]:
+    """Make a command return the exit code for what keeps it from beginning, and say what that is."""
+
+    @functools.wraps(command)
+    def guarded(arguments: argparse.Namespace) -> int:
+        try:
+            return command(arguments)
+        except (ImportError, campaign.LedgerError) as error:
+            print(error, file=sys.stderr)
+            return USAGE
+        except MissingDeviceError as error:
+            print(error, file=sys.stderr)
+            return NO_DEVICE
+
+    return guarded
 
 
+def _ledger(arguments: argparse.Namespace, sides: campaign.Sides, seed: int | None) -> campaign.Ledger:
+    path = os.path.join(arguments.out, f"ledger-{arguments.command}.pickle")
+    return campaign.Ledger(path, campaign.state_of_code(sides), seed, arguments.resume)
+
+
+@or_exit_code
 def main(arguments: argparse.Namespace) -> int:
     """Run everything the arguments ask for; return the exit code."""
-    seed = random.SystemRandom().randrange(2**32) if arguments.seed is None else arguments.seed
-    begun = beginning(arguments, seed)
-    if isinstance(begun, int):
-        return begun
-    all_sides, remark, ledger = begun
-    seed = seed if ledger.seed is None else ledger.seed
+    all_sides, remark = sides_of(arguments)
+    seed = arguments.seed
+    if seed is None and not arguments.resume:
+        seed = random.SystemRandom().randrange(2**32)
+    ledger = _ledger(arguments, all_sides[0], seed)
+    seed = ledger.seed or 0
     started = time.monotonic()
     tally = campaign.Tally()
     sampling_seconds = 0.0
@@ -164,10 +177,10 @@ def main(arguments: argparse.Namespace) -> int:
     result = summarise(arguments, all_sides, seed, tally, chapters, whole)
     result["remark"] = remark
     result["regressions_run"] = regressions_run
+    result["tasks_known_from_earlier_calls"] = ledger.reused
     result["seconds"] = round(time.monotonic() - started, 1)
-    sampled = {name for name in strategies.BY_NAME if tally.programs[name]}
-    # What an earlier call did took its own time: all programs' seconds, shared by the processes.
-    sampling_seconds = max(sampling_seconds, sum(tally.seconds[name] for name in sampled) / arguments.jobs)
+    sampled = [name for name in strategies.BY_NAME if tally.programs[name]]
+    sampling_seconds = campaign.seconds_of(tally, sampled, sampling_seconds, arguments.jobs)
     result["programs_per_second"] = round(sum(tally.programs[name] for name in sampled) / sampling_seconds, 2)
     return conclude(result, arguments.out)
 
@@ -183,7 +196,9 @@ def conclude(result: Any, out: str) -> int:
     report.write_page(result, page)
     report.print_table(result, Console())
     print(f"{path}\n{page}")
-    return SAME if result["verdict"] == "same" else DIFFERENT
+    if result["verdict"] == "different":
+        return DIFFERENT
+    return BROKEN if result["errors"] else SAME
 
 
 def _sample(
@@ -339,6 +354,7 @@ def summarise(
         "enumeration": whole,
         "slowest": [{"seconds": seconds, "program": text} for seconds, text in tally.slowest],
         "differences": [difference._asdict() for difference in tally.differences],
+        "errors": [{"program": program, "traceback": text} for program, text in tally.errors],
         "divergences": used,
         "divergences_unused": unused,
         "remark": "",
@@ -371,12 +387,11 @@ def _unused(used: Any, sides: campaign.Sides, chapters: Any) -> list[str]:
     return [name for name in register.used if not used.get(name)]
 
 
+@or_exit_code
 def main_enumerate(arguments: argparse.Namespace) -> int:
     """The `enumerate` command; return the exit code."""
-    begun = beginning(arguments, None)
-    if isinstance(begun, int):
-        return begun
-    all_sides, remark, ledger = begun
+    all_sides, remark = sides_of(arguments)
+    ledger = _ledger(arguments, all_sides[0], None)
     print(", ".join(f"{name}: {count:,}" for name, count in enumeration.totals().items()))
     started = time.monotonic()
     regressions = regressions_of(all_sides[0], arguments.out)
@@ -385,6 +400,7 @@ def main_enumerate(arguments: argparse.Namespace) -> int:
     result["seconds"] = round(time.monotonic() - started, 1)
     result["programs_per_second"] = whole["programs_per_second"]
     result["remark"] = remark
+    result["tasks_known_from_earlier_calls"] = ledger.reused
     code = conclude(result, arguments.out)
     print(enumeration.describe(whole))
     return code

@@ -2,7 +2,7 @@
 
 A sandbox is a fresh graph, directory, event writer cache, log capture, virtual clock and warning
 capture; sessions and threads that a scenario leaves behind are counted as an observation and then
-ended. This module keeps to Python 3.6 syntax and to API that exists since TensorFlow 1.4.
+ended. This module keeps to Python 3.6 syntax and to API that exists since TensorFlow 1.15.
 """
 
 import contextlib

@@ -24,7 +24,7 @@ _options = _builds(
     output_partition_graphs=st.booleans(),
 )
 _feeds = st.lists(
-    _builds(p.Feed, key=st.sampled_from(p.KEYS), value=st.sampled_from((0.0, 2.5, -1.0))),
+    _builds(p.Feed, key=st.sampled_from(p.KEYS), value=st.sampled_from((0.0, 2.5, -1.0)), array=st.booleans()),
     max_size=2,
     unique_by=lambda feed: feed.key,
 ).map(tuple)
@@ -150,6 +150,7 @@ _step = _builds(
     error=st.sampled_from((None,) * 9 + ("AbortedError", "AbortedError", "UnavailableError", "ValueError")),
     late=st.booleans(),
     obstructed=st.sampled_from((False,) * 14 + (True,)),
+    array=st.booleans(),
 )
 
 
@@ -243,7 +244,9 @@ def _waits_for_ever(acts: list[p.Act]) -> bool:
     return False
 
 
-def _patient(program: p.ArgumentsProgram) -> p.ArgumentsProgram:
+def _fitting(program: p.ArgumentsProgram) -> p.ArgumentsProgram:
+    # An imported graph has a global step.
+    program = program if program.global_step else program._replace(graph="built")
     # A worker whose model is never ready polls through two hours of virtual time: one minute will do.
     return program if program.is_chief or program.scaffold else program._replace(max_wait_secs=60)
 
@@ -269,7 +272,7 @@ arguments_programs = _builds(
     save_graph_def=st.sampled_from((p.LEFT_OUT, p.LEFT_OUT, True, False)),
     max_wait_secs=st.sampled_from((p.LEFT_OUT, p.LEFT_OUT, 60)),
     graph=st.sampled_from(p.GRAPHS),
-).map(_patient)
+).map(_fitting)
 
 _saver_acts = _builds(
     p.SaverAct, do=st.sampled_from(("save", "save", "save", "assign", *p.SAVER_ACTS)), value=st.integers(0, 4)

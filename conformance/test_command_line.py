@@ -90,6 +90,8 @@ def test_a_run_with_differences(tmp_path, capsys):
         ("run", "--programs", "5", "--minutes", "5"),
         ("enumerate", "--slice", "3/2"),
         ("run", "--resume", "--out", "no-such-folder"),
+        ("run", "--subject", "monitored:nope"),
+        ("draw", "--programs", "0", "--out", "nowhere"),
         ("replay", "no-such-file.json"),
         ("report", "no-such-file.json", "--html", "page.html"),
         (),
@@ -116,7 +118,6 @@ def test_a_device_that_is_not_there(monkeypatch):
     sides, remark = run.sides_of(arguments_with("all"))
     assert [one.device for one in sides] == [None]
     assert "GPU was not run" in remark
-    monkeypatch.setattr(run, "sides_of", lambda arguments: (_ for _ in ()).throw(run.MissingDeviceError("none")))
     assert run.main(arguments_with("gpu")) == run.NO_DEVICE
 
 
@@ -160,7 +161,7 @@ def test_text_of_a_program_is_escaped(same, tmp_path):
 def recording(tmp_path_factory):
     folder = tmp_path_factory.mktemp("recording")
     programs, first = str(folder / "programs.jsonl"), str(folder / "first.jsonl")
-    options = ["--programs", "8", "--seed", "3", "--strategy", "hooks", "--strategy", "new processes"]
+    options = ["--programs", "8", "--seed", "3", "--strategy", "hooks"]
     assert __main__.main(["draw", *options, "--out", programs]) == 0
     assert record.main([programs, "--out", first]) == 0
     return folder, programs, first
@@ -199,8 +200,14 @@ def test_a_program_that_a_release_cannot_run_is_told_apart(recording, tmp_path, 
     assert "Unknown kind of program" in line["failed"]
     loaded = recorded.load(first)
     text, *_ = loaded.traces
-    _, counts = recorded.differences(loaded, loaded._replace(traces={**loaded.traces, text: None}))
+    _, counts = recorded.differences(loaded, loaded._replace(traces={**loaded.traces, text: "why"}))
     assert counts["not run by both"] == 1
+    failed = tmp_path / "failed.jsonl"
+    failed.write_text(json.dumps(loaded.versions) + "\n" + json.dumps(line) + "\n")
+    assert __main__.main(["compare", str(failed), str(failed)]) == 2
+    shown = capsys.readouterr()
+    assert "Unknown kind of program" in shown.out
+    assert "no program was run by both" in shown.err
 
 
 def test_what_is_no_recording_is_refused(recording, capsys):

@@ -222,7 +222,6 @@ def test_values_are_described():
         "sandbox",
         "devices",
         "graphs",
-        "processes",
         "record",
     ),
 )

@@ -2,6 +2,7 @@
 
 import argparse
 import functools
+import importlib
 import os
 
 import hypothesis
@@ -137,15 +138,58 @@ def test_a_ledger_goes_on_where_it_ended(harness, tmp_path):
         file.write(b"\x80\x04cut off")
     again = campaign.Ledger(path, "state", None, True)
     assert again.seed == 5
+    assert again.reused == 0
     second = work_through(again)
     assert [task for task, _ in second] == [task for task, _ in first] == made
     assert [tally.seconds for _, tally in second] == [tally.seconds for _, tally in first]
+    assert again.reused == 2
     with pytest.raises(campaign.LedgerError, match="other code or versions"):
         campaign.Ledger(path, "another state", None, True)
+    with pytest.raises(campaign.LedgerError, match="leave --seed out"):
+        campaign.Ledger(path, "state", 6, True)
     with pytest.raises(campaign.LedgerError, match="nothing to go on with"):
         campaign.Ledger(path + ".no", "state", None, True)
     assert campaign.state_of_code(sides) == campaign.state_of_code(sides)
     assert campaign.state_of_code(sides) != campaign.state_of_code(sides._replace(subject="conformance"))
+
+
+FED = {
+    "hooks": lambda array: p.Program(runs=(p.Run(feeds=(p.Feed("a", 2.5, array),)),) * 2),
+    "steps": lambda array: p.StepProgram((p.Life((p.Step(array=array), p.Step(array=array))),)),
+}
+
+
+@pytest.mark.parametrize("kind", FED)
+def test_steps_that_are_fed_arrays_are_compiled(harness, monkeypatch, kind):
+    """Otherwise comparing both ways of a step would compare the plain way with itself."""
+    if not implementations.has_two_ways(harness.subject):
+        pytest.skip("the subject has one way of executing a step")
+    runner = importlib.import_module(harness.subject.name.partition(".")[0] + ".compiled_step").StepRunner
+    run, compiled = runner.run, []
+
+    def watched(self, session, fetches, feed_dict):
+        result = run(self, session, fetches, feed_dict)
+        if feed_dict:
+            compiled.append(result is not None)
+        return result
+
+    monkeypatch.setattr(runner, "run", watched)
+    for array in (True, False):
+        compiled.clear()
+        run_program(harness.subject.namespace, FED[kind](array))
+        assert compiled == [array] * 2
+
+
+def test_a_harness_error_is_no_difference(harness, tmp_path, monkeypatch):
+    def fail(self, program, origin):
+        raise OSError("a full disk")
+
+    monkeypatch.setattr(campaign.Comparer, "compare", fail)
+    comparer = campaign.Comparer(campaign.Sides(harness.oracle.name, harness.subject.name), str(tmp_path))
+    campaign.run_batch(comparer, campaign.Batch("saver", 3, 2))
+    tally = comparer.take_tally()
+    assert tally.differences == []
+    assert [text.splitlines()[-1] for _, text in tally.errors] == ["OSError: a full disk"] * 2
 
 
 def test_batches_add_up_and_differ():

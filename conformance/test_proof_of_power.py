@@ -162,9 +162,14 @@ def test_which_lines_tell():
 def test_verdicts_on_survivors_have_reasons(tmp_path):
     mutants.load_equivalents()
     path = tmp_path / "verdicts.json"
-    path.write_text(json.dumps([{"module": "timing", "reason": ""}]))
-    with pytest.raises(ValueError, match="needs a module and a reason"):
-        mutants.load_equivalents(str(path))
+    for entry, complaint in (
+        ({"module": "timing", "reason": ""}, "needs a module and a reason"),
+        ({"module": "timing", "where": "is_due", "reason": "none"}, "about the whole function"),
+        ({"module": "timing", "whole": True, "reason": "none", "line": 3}, "unknown keys"),
+    ):
+        path.write_text(json.dumps({"reasons": {}, "mutants": [entry]}))
+        with pytest.raises(ValueError, match=complaint):
+            mutants.load_equivalents(str(path))
 
 
 def test_a_journal_spares_what_is_known(tmp_path):
@@ -176,19 +181,19 @@ def test_a_journal_spares_what_is_known(tmp_path):
     def outcome(verdict):
         return fork_server.Outcome("m:1:call", verdict, "a test", 3, 5, 0.5, "")
 
-    journal = mutants.Journal(path, "state", 20.0)
-    journal.keep(change("a"), outcome("killed"))
-    journal.keep(change("b"), outcome("survived"))
-    same, later, longer = (
-        mutants.Journal(path, state, budget) for state, budget in (("state", 20.0), ("new", 20.0), ("state", math.inf))
-    )
+    journal = mutants.Journal(path, "state")
+    journal.keep(change("a"), 20.0, outcome("killed"))
+    journal.keep(change("b"), 20.0, outcome("survived"))
+    journal.keep(change("c"), math.inf, outcome("timeout"))
+    same, later = mutants.Journal(path, "state"), mutants.Journal(path, "new")
     renamed = change("a")._replace(name="m:2:call")
-    assert same.known(renamed) == outcome("killed")._replace(name="m:2:call")
-    assert same.known(change("b")) == outcome("survived")
-    assert same.known(change("c")) is None
-    for other in (later, longer):
-        assert other.known(change("a")) == outcome("killed")
-        assert other.known(change("b")) is None
+    for journal in (same, later):
+        assert journal.known(renamed, math.inf) == outcome("killed")._replace(name="m:2:call")
+        assert journal.known(change("d"), 1.0) is None
+    assert same.known(change("b"), 20.0) == outcome("survived")
+    assert same.known(change("b"), math.inf) is None
+    assert same.known(change("c"), math.inf) == outcome("timeout")
+    assert later.known(change("b"), 20.0) is later.known(change("c"), 20.0) is None
 
 
 # --- a wrong implementation ----------------------------------------------------------------------

@@ -8,6 +8,7 @@ Forgiven beyond the text rules below:
 - numpy scalars and Python numbers of equal value are the same (`describe`);
 - an OpError's text is its first line, its node and traceback are TensorFlow's own (`describe_exception`);
 - order of dictionary keys built from sets is not looked at where a scenario says so;
+- what an assignment to a variable returns has no name: it is an op's (`describe`);
 - op names inside the graph, numbers of nodes in graph events, and bytes of checkpoint files: `probes`
   compares variables by name and value, file sets, collections and event records instead;
 - wall time of events, contents of RunMetadata and of timelines: `probes` compares their presence.
