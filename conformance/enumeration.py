@@ -25,6 +25,7 @@ from typing import Any, Callable, Iterator, NamedTuple
 from conformance import campaign
 from conformance import program as p
 from conformance.compare import ConformanceError
+from conformance.ledger import Ledger
 
 RUNS = 3
 _CALLS = {"begin": 1, "after_create_session": 2, "before_run": RUNS, "after_run": RUNS, "end": 2}
@@ -217,7 +218,7 @@ def main(
     sides: campaign.Sides,
     regressions: str,
     track: Callable[..., int],
-    ledger: campaign.Ledger | None = None,
+    kept: Ledger | None = None,
 ) -> tuple[campaign.Tally, Any]:
     """Compare the chosen part; return the tally and what is known of the whole; `track` shows progress."""
     pieces = slices()
@@ -226,7 +227,7 @@ def main(
         chosen = chosen[:: max(1, len(chosen) // arguments.pieces)][: arguments.pieces]
     started = time.monotonic()
     tally = campaign.Tally()
-    tasks = campaign.run_tasks(sides, chosen, run_slice, arguments.jobs, regressions, None, ledger)
+    tasks = campaign.run_tasks(sides, chosen, run_slice, arguments.jobs, regressions, None, kept)
     done = track("enumerate", tasks, len(chosen), tally)
     seconds = campaign.seconds_of(tally, _ORIGINS, time.monotonic() - started, arguments.jobs)
     ran = sum(tally.programs[name] for name in _ORIGINS)

@@ -67,6 +67,26 @@ def scaffold_ops(summary_op: Any = None) -> Dict[str, Any]:
     }
 
 
+def small_scaffold(train: Any, saver: Any, summary_op: Any = None, pieces: Any = None) -> Any:
+    """Return a scaffold of ops that cost nothing: `pieces`, or new ones."""
+    return train.Scaffold(saver=saver, **(pieces or scaffold_ops(summary_op)))
+
+
+def small_session_scaffold(train: Any, record: Any, saves: bool, pieces: Any = None) -> Any:
+    """Return a small scaffold; without anything to save, its saver only says that it is built."""
+    return small_scaffold(train, train.Saver() if saves else _NoSaver(record), pieces=pieces)
+
+
+class _NoSaver:
+    """A saver for sessions without a checkpoint directory; only its building is seen."""
+
+    def __init__(self, record: Any) -> None:
+        self._record = record
+
+    def build(self) -> None:
+        self._record("saver built")
+
+
 def small(train: Any, graph: str, variables: str, increment: int = 1, fixed: bool = False) -> Any:
     """Put the small graph into the default graph; return its tensors, and its scaffold pieces or None.
 

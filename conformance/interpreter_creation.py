@@ -12,8 +12,8 @@ import numpy as np
 
 from conformance import devices
 from conformance import program as p
+from conformance.errors import make_error
 from conformance.graphs import kind_of_variables
-from conformance.interpreter import make_error
 from conformance.recorder import Recorder
 from conformance.trace import tf
 

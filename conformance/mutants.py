@@ -363,11 +363,11 @@ def _baseline_key(server: ForkServer) -> str:
     """Return a digest of all that tests depend on: the package, the harness, the tests and the versions."""
     import tensorflow as tf
 
-    from conformance import campaign, divergences
+    from conformance import divergences, ledger
 
     versions = [tf.__version__, platform.python_version(), *server.names]
     folders = {server.sources(), FOLDER, *(os.path.dirname(name.split("::")[0]) or "." for name in server.names)}
-    return campaign.digest_of_code({os.path.abspath(folder) for folder in folders}, versions, [divergences.DATA_FILE])
+    return ledger.digest_of_code({os.path.abspath(folder) for folder in folders}, versions, [divergences.DATA_FILE])
 
 
 def load_equivalents(path: str = VERDICTS_FILE) -> list[dict[str, Any]]:

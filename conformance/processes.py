@@ -47,7 +47,7 @@ def run_in_process(train: Any, record: Recorder, work: Work, argument: Any) -> N
         argument,
     )
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["conformance.interpreter_more"])
+    context.set_forkserver_preload(["conformance.interpreter"])
     receiving, sending = context.Pipe(duplex=False)
     process = context.Process(target=_in_process, args=(sending, task), daemon=True)
     process.start()

@@ -22,7 +22,7 @@ import hypothesis
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from conformance import campaign, devices, divergences, enumeration, implementations, report, strategies
+from conformance import campaign, devices, divergences, enumeration, implementations, ledger, report, strategies
 from conformance import program as p
 from conformance.compare import ConformanceError
 from conformance.rules import GROUPS, RULES, group_of
@@ -131,7 +131,7 @@ def or_exit_code(command: Callable[[argparse.Namespace], int]) -> Callable[[argp
     def guarded(arguments: argparse.Namespace) -> int:
         try:
             return command(arguments)
-        except (ImportError, campaign.LedgerError) as error:
+        except (ImportError, ledger.LedgerError) as error:
             print(error, file=sys.stderr)
             return USAGE
         except MissingDeviceError as error:
@@ -141,9 +141,10 @@ def or_exit_code(command: Callable[[argparse.Namespace], int]) -> Callable[[argp
     return guarded
 
 
-def _ledger(arguments: argparse.Namespace, sides: campaign.Sides, seed: int | None) -> campaign.Ledger:
+def _ledger(arguments: argparse.Namespace, sides: campaign.Sides, seed: int | None) -> ledger.Ledger:
     path = os.path.join(arguments.out, f"ledger-{arguments.command}.pickle")
-    return campaign.Ledger(path, campaign.state_of_code(sides), seed, arguments.resume)
+    state = ledger.state_of_code((sides.oracle, sides.subject))
+    return ledger.Ledger(path, state, seed, arguments.resume)
 
 
 @or_exit_code
@@ -153,13 +154,13 @@ def main(arguments: argparse.Namespace) -> int:
     seed = arguments.seed
     if seed is None and not arguments.resume:
         seed = random.SystemRandom().randrange(2**32)
-    ledger = _ledger(arguments, all_sides[0], seed)
-    seed = ledger.seed or 0
+    kept = _ledger(arguments, all_sides[0], seed)
+    seed = kept.seed or 0
     started = time.monotonic()
     tally = campaign.Tally()
     sampling_seconds = 0.0
     for sides in all_sides:
-        sampling_seconds += _sample(arguments, sides, seed, tally, ledger)
+        sampling_seconds += _sample(arguments, sides, seed, tally, kept)
     regressions_run = _replay_regressions(all_sides, arguments, tally)
     whole = None
     if arguments.profile == "nightly" and arguments.strategy is None and not arguments.programs:
@@ -168,7 +169,7 @@ def main(arguments: argparse.Namespace) -> int:
             all_sides[0],
             regressions_of(all_sides[0], arguments.out),
             track,
-            ledger,
+            kept,
         )
         tally.add(enumerated)
     chapters = None
@@ -177,7 +178,7 @@ def main(arguments: argparse.Namespace) -> int:
     result = summarise(arguments, all_sides, seed, tally, chapters, whole)
     result["remark"] = remark
     result["regressions_run"] = regressions_run
-    result["tasks_known_from_earlier_calls"] = ledger.reused
+    result["tasks_known_from_earlier_calls"] = kept.reused
     result["seconds"] = round(time.monotonic() - started, 1)
     sampled = [name for name in strategies.BY_NAME if tally.programs[name]]
     sampling_seconds = campaign.seconds_of(tally, sampled, sampling_seconds, arguments.jobs)
@@ -202,7 +203,7 @@ def conclude(result: Any, out: str) -> int:
 
 
 def _sample(
-    arguments: argparse.Namespace, sides: campaign.Sides, seed: int, tally: campaign.Tally, ledger: campaign.Ledger
+    arguments: argparse.Namespace, sides: campaign.Sides, seed: int, tally: campaign.Tally, kept: ledger.Ledger
 ) -> float:
     names = arguments.strategy or list(strategies.BY_NAME)
     deadline = None
@@ -213,7 +214,7 @@ def _sample(
     batches = campaign.batches(names, programs, seed, min(_BATCH, programs))
     started = time.monotonic()
     regressions = regressions_of(sides, arguments.out)
-    tasks = campaign.run_tasks(sides, batches, campaign.run_batch, arguments.jobs, regressions, deadline, ledger)
+    tasks = campaign.run_tasks(sides, batches, campaign.run_batch, arguments.jobs, regressions, deadline, kept)
     track(f"sample on {sides.device or 'CPU'}", tasks, len(batches), tally)
     return time.monotonic() - started
 
@@ -391,16 +392,16 @@ def _unused(used: Any, sides: campaign.Sides, chapters: Any) -> list[str]:
 def main_enumerate(arguments: argparse.Namespace) -> int:
     """The `enumerate` command; return the exit code."""
     all_sides, remark = sides_of(arguments)
-    ledger = _ledger(arguments, all_sides[0], None)
+    kept = _ledger(arguments, all_sides[0], None)
     print(", ".join(f"{name}: {count:,}" for name, count in enumeration.totals().items()))
     started = time.monotonic()
     regressions = regressions_of(all_sides[0], arguments.out)
-    tally, whole = enumeration.main(arguments, all_sides[0], regressions, track, ledger)
+    tally, whole = enumeration.main(arguments, all_sides[0], regressions, track, kept)
     result = summarise(arguments, all_sides[:1], None, tally, None, whole)
     result["seconds"] = round(time.monotonic() - started, 1)
     result["programs_per_second"] = whole["programs_per_second"]
     result["remark"] = remark
-    result["tasks_known_from_earlier_calls"] = ledger.reused
+    result["tasks_known_from_earlier_calls"] = kept.reused
     code = conclude(result, arguments.out)
     print(enumeration.describe(whole))
     return code

@@ -5,8 +5,8 @@ import threading
 
 import pytest
 
+from conformance.errors import make_error
 from conformance.harness import conforms
-from conformance.interpreter import make_error
 from conformance.trace import tf
 
 

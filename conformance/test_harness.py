@@ -12,8 +12,9 @@ import pytest
 
 from conformance import divergences, implementations, program
 from conformance.compare import compare
+from conformance.errors import make_error
 from conformance.harness import ConformanceError
-from conformance.interpreter import make_error, run_program
+from conformance.interpreter import run_program
 from conformance.rules import GROUPS, RULES
 from conformance.sandbox import run_in_sandbox
 from conformance.trace import Describer, Event, from_json, normalise_text, tf, to_json
@@ -213,8 +214,13 @@ def test_values_are_described():
     "name",
     (
         "interpreter",
+        "interpreter_arguments",
+        "interpreter_coordinator",
         "interpreter_creation",
-        "interpreter_more",
+        "interpreter_hooks",
+        "interpreter_saver",
+        "interpreter_steps",
+        "errors",
         "trace",
         "probes",
         "program",

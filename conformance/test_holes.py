@@ -8,8 +8,8 @@ import threading
 import numpy as np
 import pytest
 
+from conformance.errors import make_error
 from conformance.harness import conforms
-from conformance.interpreter import make_error
 from conformance.trace import tf
 
 

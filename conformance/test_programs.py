@@ -9,7 +9,7 @@ import hypothesis
 import pytest
 from hypothesis import strategies as st
 
-from conformance import campaign, coverage, enumeration, implementations, processes, strategies
+from conformance import campaign, coverage, enumeration, implementations, ledger, processes, strategies
 from conformance import program as p
 from conformance.interpreter import perform, run_program
 from conformance.rules import RULES
@@ -130,27 +130,28 @@ def test_a_ledger_goes_on_where_it_ended(harness, tmp_path):
     made = campaign.batches(["saver"], 4, 5, 2)
     path = str(tmp_path / "ledger.pickle")
 
-    def work_through(ledger):
-        return list(campaign.run_tasks(sides, made, campaign.run_batch, 1, str(tmp_path), None, ledger))
+    def work_through(kept):
+        return list(campaign.run_tasks(sides, made, campaign.run_batch, 1, str(tmp_path), None, kept))
 
-    first = work_through(campaign.Ledger(path, "state", 5, False))
+    first = work_through(ledger.Ledger(path, "state", 5, False))
     with open(path, "ab") as file:
         file.write(b"\x80\x04cut off")
-    again = campaign.Ledger(path, "state", None, True)
+    again = ledger.Ledger(path, "state", None, True)
     assert again.seed == 5
     assert again.reused == 0
     second = work_through(again)
     assert [task for task, _ in second] == [task for task, _ in first] == made
     assert [tally.seconds for _, tally in second] == [tally.seconds for _, tally in first]
     assert again.reused == 2
-    with pytest.raises(campaign.LedgerError, match="other code or versions"):
-        campaign.Ledger(path, "another state", None, True)
-    with pytest.raises(campaign.LedgerError, match="leave --seed out"):
-        campaign.Ledger(path, "state", 6, True)
-    with pytest.raises(campaign.LedgerError, match="nothing to go on with"):
-        campaign.Ledger(path + ".no", "state", None, True)
-    assert campaign.state_of_code(sides) == campaign.state_of_code(sides)
-    assert campaign.state_of_code(sides) != campaign.state_of_code(sides._replace(subject="conformance"))
+    with pytest.raises(ledger.LedgerError, match="other code or versions"):
+        ledger.Ledger(path, "another state", None, True)
+    with pytest.raises(ledger.LedgerError, match="leave --seed out"):
+        ledger.Ledger(path, "state", 6, True)
+    with pytest.raises(ledger.LedgerError, match="nothing to go on with"):
+        ledger.Ledger(path + ".no", "state", None, True)
+    names = (sides.oracle, sides.subject)
+    assert ledger.state_of_code(names) == ledger.state_of_code(names)
+    assert ledger.state_of_code(names) != ledger.state_of_code(("jinja2", *names))
 
 
 FED = {
