@@ -237,4 +237,4 @@ def test_wrong_implementation_on_the_command_line(tmp_path):
     assert status == 1, text
     assert f"{WRONG} differs from {ORACLE}." in text
     assert "SubclassOfStopIteration" in text
-    assert f"replay: python -m conformance replay {path}" in text
+    assert f"replay: python -m conformance replay --subject {WRONG} {path}" in text
