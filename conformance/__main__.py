@@ -76,10 +76,8 @@ def _replay(arguments: argparse.Namespace) -> int:
     if arguments.trace:
         os.environ["CONFORMANCE_SHOW"] = "1"
     text = f"program: {program.to_json(plan)}"
+    scenario = functools.partial(perform, program=plan)
     for sides in all_sides:
-        if sides.device is not None and getattr(plan, "second_device", False):
-            plan = plan._replace(second_device=False)
-        scenario = functools.partial(perform, program=plan)
         command = campaign.replay_command(sides, arguments.program)
         harness = Harness(sides.oracle, sides.subject)
         try:

@@ -115,8 +115,6 @@ class Comparer:
 
         ConformanceError if it differs. Return the oracle's trace.
         """
-        if self.sides.device is not None and getattr(program, "second_device", False):
-            program = program._replace(second_device=False)  # all of it is on the device that was asked for
         text = p.to_json(program)
         plain = in_turn and bool(hashlib.blake2b(text.encode(), digest_size=1).digest()[0] % 2)
         started = _clock()
@@ -194,6 +192,26 @@ def name_of(text: str) -> str:
     return f"{kind.lower()}-{hashlib.blake2b(text.encode(), digest_size=5).hexdigest()}.json"
 
 
+def draw(batch: Batch, use: Callable[[Any], None], *phases: hypothesis.Phase) -> None:
+    """Call `use` with each program of a batch; what it raises comes out, shrunk if that is a phase."""
+
+    def check(program: Any) -> None:
+        use(program)
+
+    check = hypothesis.given(program=strategies.BY_NAME[batch.strategy])(check)
+    check = hypothesis.seed(batch.seed)(check)
+    settings = hypothesis.settings(
+        max_examples=batch.count,
+        deadline=None,
+        database=None,
+        print_blob=False,
+        report_multiple_bugs=False,
+        suppress_health_check=list(hypothesis.HealthCheck),
+        phases=phases,
+    )
+    settings(check)()
+
+
 def run_batch(comparer: Comparer, batch: Batch) -> None:
     """Compare a batch of sampled programs; the first that differs is shrunk and ends the batch.
 
@@ -208,19 +226,8 @@ def run_batch(comparer: Comparer, batch: Batch) -> None:
         except Exception:
             comparer.note_error(program)
 
-    check = hypothesis.given(program=strategies.BY_NAME[batch.strategy])(check)
-    check = hypothesis.seed(batch.seed)(check)
-    settings = hypothesis.settings(
-        max_examples=batch.count,
-        deadline=None,
-        database=None,
-        print_blob=False,
-        report_multiple_bugs=False,
-        suppress_health_check=list(hypothesis.HealthCheck),
-        phases=(hypothesis.Phase.generate, hypothesis.Phase.shrink),
-    )
     try:
-        settings(check)()
+        draw(batch, check, hypothesis.Phase.generate, hypothesis.Phase.shrink)
     except ConformanceError:
         comparer.keep_difference(batch.strategy, batch.seed)
     except hypothesis.errors.Flaky:
@@ -285,7 +292,6 @@ def _run_tasks(
     deadline: float | None,
     shown: Counter[str],
 ) -> Iterator[tuple[Any, Tally]]:
-
     def wanted(task: Any) -> bool:
         late = deadline is not None and _clock() > deadline
         return not late and shown[getattr(task, "strategy", "")] < _DIFFERENCES_A_STRATEGY

@@ -101,7 +101,7 @@ def explain(
     subject: list[Event],
     names: tuple[str, str],
     subject_of_test: str,
-    replay: str,
+    replay: str = "",
     rules: tuple[str, ...] = (),
 ) -> str:
     """Return the report of a difference: what, where, both sides around it, rules in play, how to replay it."""
@@ -119,7 +119,7 @@ def explain(
         "",
         subject_of_test,
         *([f"rules that it tries: {', '.join(rules)}"] if rules else []),
-        f"replay: {replay}",
+        *([f"replay: {replay}"] if replay else []),
     ]
     return "\n".join(lines)
 

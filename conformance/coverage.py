@@ -201,8 +201,7 @@ def _request_rules(program: p.Program, seen: _Seen, ran: int) -> Iterator[str]:
         yield "RUN-09"
     if any(hook.kind in ("equal", "same", "unhashable") for hook in program.hooks):
         yield "RUN-11"
-    functions = [run.function for run in program.runs if run.step_fn]
-    if functions:
+    if any(run.step_fn for run in program.runs):
         yield "STEP-01"
     if seen.has("step function called"):
         yield "STEP-02"

@@ -13,7 +13,7 @@ from conformance.trace import tf
 
 
 class _Template(NamedTuple):
-    """A serialised graph, and what is where in it by name; `key` tensors and scaffold pieces."""
+    """A serialised graph, and the names that its tensors and its scaffold pieces have in it."""
 
     meta_graph: Any
     tensors: Dict[str, str]

@@ -33,7 +33,8 @@ class _Saves:
     def perform(self) -> None:
         with kind_of_variables(self.program.variables), devices.scope():
             weight = tf.Variable(1.0, name="weight")
-            with tf.device("/device:CPU:0") if self.program.second_device else contextlib.ExitStack():
+            spread = devices.current() == devices.SECOND_CPU
+            with tf.device(devices.CPU) if spread else contextlib.ExitStack():
                 tf.Variable([1, 2], name="pair")
         self.assign = weight.assign_add(1.0)
         self._make_saver()

@@ -75,6 +75,6 @@ def _in_process(sending: Any, task: _Task) -> None:
             lambda train, record: task.work(train, record, task.argument),
             task.directory,
             clock,
-        )  # type: List[Event]
+        )
     sending.send(([tuple(event) for event in events], clock.now))
     sending.close()

@@ -2,7 +2,7 @@
 
 For releases that the rest of the harness does not run on: this module and all that it imports keep
 to Python 3.6 syntax and to API that exists since TensorFlow 1.15. `python -m conformance draw` makes
-the programs and `python -m conformance compare` compares two recordings, on any machine.
+the programs and `python -m conformance compare` compares two recordings, where the harness runs.
 """
 
 import argparse

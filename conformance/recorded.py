@@ -8,7 +8,7 @@ import argparse
 import json
 import sys
 from collections import Counter
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import hypothesis
 from rich.console import Console
@@ -48,23 +48,11 @@ def load(path: str) -> Recording:
     return Recording(versions, traces)
 
 
-def draw(names: list[str], programs: int, seed: int) -> list[str]:
+def draw_texts(names: list[str], programs: int, seed: int) -> list[str]:
     """Return different programs of these strategies, in JSON."""
     drawn: dict[str, None] = {}
     for batch in campaign.batches(names, programs, seed, programs):
-
-        def note(program: Any) -> None:
-            drawn[p.to_json(program)] = None
-
-        note = hypothesis.given(program=strategies.BY_NAME[batch.strategy])(note)
-        settings = hypothesis.settings(
-            max_examples=batch.count,
-            deadline=None,
-            database=None,
-            suppress_health_check=list(hypothesis.HealthCheck),
-            phases=(hypothesis.Phase.generate,),
-        )
-        settings(hypothesis.seed(batch.seed)(note))()
+        campaign.draw(batch, lambda program: drawn.update({p.to_json(program): None}), hypothesis.Phase.generate)
     return list(drawn)
 
 
@@ -81,7 +69,7 @@ def differences(one: Recording, other: Recording) -> tuple[dict[tuple[str, str],
             counts["the same" if difference is None else "different"] += 1
             if difference is not None:
                 event = difference.oracle or difference.subject
-                report = explain(difference, expected, observed, (one.name, other.name), f"program: {text}", "")
+                report = explain(difference, expected, observed, (one.name, other.name), f"program: {text}")
                 found.setdefault((event.kind if event else "", difference.path), []).append(report)
     counts["not run by both"] += len(set(other.traces) - set(one.traces))
     return dict(sorted(found.items(), key=lambda item: -len(item[1]))), counts
@@ -97,7 +85,7 @@ def add_draw_arguments(parser: argparse.ArgumentParser) -> None:
 
 def main_draw(arguments: argparse.Namespace) -> int:
     """The `draw` command; return the exit code."""
-    programs = draw(arguments.strategy or _DRAWN, arguments.programs, arguments.seed)
+    programs = draw_texts(arguments.strategy or _DRAWN, arguments.programs, arguments.seed)
     with open(arguments.out, "w", encoding="utf-8") as file:
         file.writelines(text + "\n" for text in programs)
     print(f"{len(programs)} programs in {arguments.out}; next: python -m conformance.record {arguments.out} --out FILE")
@@ -124,7 +112,7 @@ def main_compare(arguments: argparse.Namespace) -> int:
     found, counts = differences(one, other)
     console = Console()
     for reports in list(found.values())[: arguments.most]:
-        console.print(reports[0].partition("\nreplay:")[0] + "\n", markup=False, highlight=False, soft_wrap=True)
+        console.print(reports[0] + "\n", markup=False, highlight=False, soft_wrap=True)
     table = Table(title=f"{other.name} against {one.name}")
     table.add_column("event")
     table.add_column("where in it")

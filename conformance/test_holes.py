@@ -8,6 +8,7 @@ import threading
 import numpy as np
 import pytest
 
+from conformance import debugger
 from conformance.errors import make_error
 from conformance.harness import conforms
 from conformance.trace import tf
@@ -444,20 +445,8 @@ def test_the_meta_graph_of_a_sharded_checkpoint_of_the_first_format(train, recor
 
 @conforms("MTS-RUN-12", "MTS-CKP-08")
 def test_a_debuggers_session_is_a_session(train, record):
-    from tensorflow.python.debug.wrappers import framework  # nothing public wraps a session
-
-    class Wrapper(framework.BaseDebugWrapperSession):
-        def on_session_init(self, request):
-            return framework.OnSessionInitResponse(framework.OnSessionInitAction.PROCEED)
-
-        def on_run_start(self, request):
-            return framework.OnRunStartResponse(framework.OnRunStartAction.NON_DEBUG_RUN, [])
-
-        def on_run_end(self, request):
-            return framework.OnRunEndResponse()
-
     tf.Variable(1.0, name="weight")
     saver = train.Saver()
     with tf.Session(config=record.config()) as session:
         session.run(tf.global_variables_initializer())
-        record.outcome("save", saver.save, Wrapper(session), record.path("m"), 1)
+        record.outcome("save", saver.save, debugger.wrap(session), record.path("m"), 1)

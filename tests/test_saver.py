@@ -16,6 +16,7 @@ from saver_sides import CONFIG, assert_same, contents, session
 from tensorflow.python.training import saver as tf_saver
 
 import monitored
+from conformance import debugger
 from monitored import _tensorflow, saver_ops
 from monitored.saver import saver_for_checkpoint_object, saver_or_default
 
@@ -184,19 +185,7 @@ def test_sessions_of_every_kind_are_taken():
         inner = started()
         interactive = tf.InteractiveSession(config=CONFIG)
         interactive.run(tf.global_variables_initializer())
-        from tensorflow.python.debug.wrappers import framework  # noqa: PLC0415 - slow
-
-        class Wrapper(framework.BaseDebugWrapperSession):
-            def on_session_init(self, request):
-                return framework.OnSessionInitResponse(framework.OnSessionInitAction.PROCEED)
-
-            def on_run_start(self, request):
-                return framework.OnRunStartResponse(framework.OnRunStartAction.NON_DEBUG_RUN, [])
-
-            def on_run_end(self, request):
-                return framework.OnRunEndResponse()
-
-        for sess in (inner, interactive, Wrapper(inner)):
+        for sess in (inner, interactive, debugger.wrap(inner)):
             side.try_(saver.save, sess, side.path("m"))
         interactive.close()
         inner.close()
