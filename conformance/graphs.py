@@ -6,7 +6,7 @@ completely. This module keeps to Python 3.6 syntax and to API that exists since 
 """
 
 import contextlib
-from typing import Any, Dict, NamedTuple
+from typing import Any, Dict, NamedTuple, Tuple
 
 from conformance import devices
 from conformance.trace import tf
@@ -87,36 +87,44 @@ class _NoSaver:
         self._record("saver built")
 
 
-def small(train: Any, graph: str, variables: str, increment: int = 1, fixed: bool = False) -> Any:
+def small(train: Any, graph: str, variables: str, increment: int = 1, more: Tuple[str, ...] = ()) -> Any:
     """Put the small graph into the default graph; return its tensors, and its scaffold pieces or None.
 
     It has a global step whose increment is "step", inputs "a" and "b", and a weight that grows by
-    their sum after every increment, "total"; with `fixed` also a "variable" that no step changes. A
-    built graph leaves the scaffold pieces to be made.
+    their sum after every increment, "total". `more` may name a "variable" that no step changes, and a
+    "vector" that is read, and then counted up, by every "total". A built graph leaves the scaffold
+    pieces to be made.
     """
     if graph == "imported":
-        return _import(variables, increment, fixed)
+        return _import(variables, increment, more)
     with kind_of_variables(variables), devices.scope():
-        return _build(train, increment, fixed), None
+        return _build(train, increment, more), None
 
 
-def _build(train: Any, increment: int, fixed: bool) -> Dict[str, Any]:
+def _build(train: Any, increment: int, more: Tuple[str, ...]) -> Dict[str, Any]:
     step = increment_after_reads(train, increment)
     a = tf.placeholder_with_default(1.0, [], name="a")
     b = tf.placeholder_with_default(2.0, [], name="b")
     weight = tf.Variable(3.0, name="weight")
-    with tf.control_dependencies([step]):
+    made = {}
+    before_total = [step]
+    if "vector" in more:
+        vector = tf.Variable([8.0, 9.0], name="vector")
+        made["vector"] = vector.read_value()
+        with tf.control_dependencies([made["vector"]]):
+            before_total.append(tf.assign_add(vector, [1.0, 1.0]))
+    with tf.control_dependencies(before_total):
         total = tf.assign_add(weight, a + b)
-    made = {"step": step, "a": a, "b": b, "total": total, "sum": a * 10.0 + b}
-    if fixed:
+    made.update({"step": step, "a": a, "b": b, "total": total, "sum": a * 10.0 + b})
+    if "variable" in more:
         made["variable"] = tf.Variable(6.0, name="fixed")
     return made
 
 
-def _import(variables: str, increment: int, fixed: bool) -> Any:
-    key = variables, increment, fixed, devices.current()
+def _import(variables: str, increment: int, more: Tuple[str, ...]) -> Any:
+    key = variables, increment, more, devices.current()
     if key not in _templates:
-        _templates[key] = _make_template(variables, increment, fixed)
+        _templates[key] = _make_template(variables, increment, more)
     template = _templates[key]
     tf.train.import_meta_graph(template.meta_graph)
     graph = tf.get_default_graph()
@@ -126,10 +134,10 @@ def _import(variables: str, increment: int, fixed: bool) -> Any:
     )
 
 
-def _make_template(variables: str, increment: int, fixed: bool) -> _Template:
+def _make_template(variables: str, increment: int, more: Tuple[str, ...]) -> _Template:
     with tf.Graph().as_default():
         with kind_of_variables(variables), devices.scope():
-            tensors = _build(tf.train, increment, fixed)
+            tensors = _build(tf.train, increment, more)
             # A variable, and what an assignment to a resource variable returns, cannot be found by name.
             tensors = {
                 key: value if isinstance(value, tf.Tensor) else tf.identity(value) for key, value in tensors.items()

@@ -103,7 +103,11 @@ class _Performance:
         kinds = [run.fetches for run in program.runs]
         kinds += [hook.request.fetches for hook in program.hooks if hook.request is not None]
         self.tensors, self.pieces = graphs.small(
-            self.train, program.graph, program.variables, program.increment, "variable" in kinds
+            self.train,
+            program.graph,
+            program.variables,
+            program.increment,
+            tuple(kind for kind in ("variable", "vector") if kind in kinds),
         )
         a, b = self.tensors["a"], self.tensors["b"]
         with devices.scope():
@@ -163,13 +167,15 @@ class _Performance:
                 self.record("stopped before run", index)
                 break
             if self.program.go_on_after_errors:
-                self.record.outcome("run", self._run, run)
+                results = self.record.outcome("run", self._run, run)
             else:
-                self.record("run", self._run(run))
+                results = self.record("run", self._run(run))
+            self.record.keep(results, overwrite=True)
         if self.program.body_error is not None:
             raise make_error(self.program.body_error, "from the body")
 
     def _run(self, run: p.Run) -> Any:
+        self.record.kept()
         fetches, feeds = self._fetches(run.fetches), self._feeds(run)
         options = self._options(run)
         metadata = tf.RunMetadata() if run.metadata else None
@@ -195,6 +201,7 @@ class _Performance:
 
     def _look(self, label: str) -> None:
         record = self.record
+        record.kept()
         record.outcome(label + ": should_stop", self.session.should_stop)
         record(label + ": session has a graph", self.session.graph is not None)
         record(label + ": finalised", tf.get_default_graph().finalized)
@@ -278,6 +285,7 @@ class _Performance:
             "sparse": self.tensors.get("sparse"),
             "ragged": [self.tensors.get("ragged"), plain],
             "variable": self.tensors.get("variable"),
+            "vector": [self.tensors.get("vector"), self.tensors.get("vector"), plain],
             "ops": {"op": total.op, "ops": [plain.op, total.op.name]},
             "out of range": [plain, self.tensors.get("out of range")],
             "invalid": self.tensors.get("invalid"),

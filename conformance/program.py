@@ -33,7 +33,7 @@ ERRORS = (
 ACTIONS = ("request_stop", "raise", "coordinator_error", "close", "run", "add_hook", "drop_hooks")
 FETCHES = (
     "none", "op", "tensor", "name", "list", "tuple", "dict", "nested", "namedtuple", "empty", "duplicates", "sparse",
-    "ragged", "variable", "ops", "out of range", "invalid",
+    "ragged", "variable", "vector", "ops", "out of range", "invalid",
 )  # fmt: skip
 STEP_FUNCTIONS = ("lambda", "method", "object", "partial", "wrong name", "two arguments", "no function")
 HOOKS = ("plain", "equal", "same", "unhashable", "duck")

@@ -8,7 +8,9 @@ This module keeps to Python 3.6 syntax.
 import contextlib
 import os
 import threading
-from typing import Any, Callable, List
+from typing import Any, Callable, Iterator, List
+
+import numpy as np
 
 from conformance import devices, graphs, probes
 from conformance.trace import Describer, Event, tf
@@ -28,6 +30,7 @@ class Recorder:
         self.coordinators = []  # type: List[Any]
         self.graphs = []  # type: List[Any]
         self.releases = []  # type: List[Callable[[], Any]]
+        self._arrays = []  # type: List[List[Any]]
         self.describer = Describer(((directory, "<directory>"), (os.path.realpath(directory), "<directory>")))
         self._main_thread = threading.current_thread()
 
@@ -52,6 +55,20 @@ class Recorder:
             return None
         self._append(event_kind, {"returned": self.describer.describe(value)})
         return value
+
+    def keep(self, results: Any, overwrite: bool = False) -> None:
+        """Hold on to the arrays among a run's results, as users do; `overwrite` puts zeros into them first."""
+        for array in _arrays(results):
+            if overwrite and array.flags.writeable:
+                array.fill(0)
+            self._arrays.append([array, array.copy()])
+
+    def kept(self) -> None:
+        """Record which of the arrays held are still as they were: nobody but their holder may change them."""
+        if self._arrays:
+            self("results held are as they were", [bool(np.array_equal(now, then)) for now, then in self._arrays])
+        for pair in self._arrays:
+            pair[1] = pair[0].copy()
 
     def log(self, level: str, text: str, with_traceback: bool) -> None:
         """Record one log line; lines of other threads go to a list of their own."""
@@ -184,6 +201,7 @@ class _RecordingHook:
         seen["results"] = run_values.results
         seen["options"] = run_values.options
         seen["metadata"] = self.record.number("metadata", run_values.run_metadata)
+        self.record.keep(run_values.results)
         return self._do("after_run", seen, run_context, run_values)
 
     def end(self, session: Any) -> Any:
@@ -196,6 +214,17 @@ class _RecordingHook:
             "arguments": context.original_args,
             "stop_requested": context.stop_requested,
         }
+
+
+def _arrays(results: Any) -> Iterator[Any]:
+    if isinstance(results, dict):
+        results = list(results.values())
+    if isinstance(results, (list, tuple)):
+        for part in results:
+            for array in _arrays(part):
+                yield array
+    elif isinstance(results, np.ndarray) and not results.dtype.hasobject:
+        yield results
 
 
 class _RecordingListener:

@@ -4,6 +4,7 @@ import collections
 
 import pytest
 
+from conformance import graphs
 from conformance.errors import make_error
 from conformance.harness import conforms
 from conformance.trace import tf
@@ -115,6 +116,23 @@ def test_fetch_structures(train, record, index):
     session.close()
     session = record.session([record.hook("C", before_run=asks(train, plain))])
     record.outcome("user's", session.run, fetches)
+    session.close()
+
+
+@pytest.mark.parametrize("variables", ["resource", "reference"])
+@KINDS
+@conforms("MTS-RUN-08")
+def test_results_are_copies(train, record, kind, variables):
+    with graphs.kind_of_variables(variables):
+        vector = tf.Variable([1.0, 2.0])
+    count = tf.assign_add(vector, [1.0, 1.0])
+    fetches = [vector, tf.identity(vector), tf.constant([3.0, 4.0])]
+    session = record.session([record.hook("A", before_run=asks(train, vector))], kind)
+    for _ in range(3):
+        record.keep(record("run", session.run(fetches)), overwrite=True)
+        record.kept()
+        session.run(count)
+        record.kept()
     session.close()
 
 

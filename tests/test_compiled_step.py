@@ -150,6 +150,30 @@ def test_errors_are_those_of_session_run(model: Model) -> None:
         assert plain[0] is tf.errors.InvalidArgumentError
 
 
+@pytest.mark.parametrize("use_resource", [True, False])
+def test_results_are_the_callers_own(use_resource: bool) -> None:
+    """MTS-RUN-08: writing to a result changes no variable, and no later step changes a result."""
+    with tf.Graph().as_default():
+        variable = tf.get_variable("v", initializer=[1.0, 2.0], use_resource=use_resource)
+        constant = tf.constant([3.0, 4.0])
+        fed = tf.placeholder(tf.float32, [2])
+        fetches = {"caller": [variable, constant, tf.identity(variable), tf.identity(fed)]}
+        count = tf.assign_add(variable, [1.0, 1.0])
+        with tf.Session() as session:
+            session.run(tf.global_variables_initializer())
+            runner, array = StepRunner(), np.float32([5, 6])
+            first = runner.run(session, fetches, {fed: array})["caller"]
+            for result in first:
+                assert result.flags.writeable
+                result[:] += 100
+            assert list(array) == [5, 6]
+            second = runner.run(session, fetches, {fed: array})["caller"]
+            assert np.array_equal(second, [[1, 2], [3, 4], [1, 2], [5, 6]])
+            session.run(count)
+            assert np.array_equal(second, [[1, 2], [3, 4], [1, 2], [5, 6]])
+            assert list(session.run(variable)) == [2, 3]
+
+
 def test_each_fetch_runs_once(model: Model) -> None:
     before = model.session.run(model.count)
     StepRunner().run(model.session, {"a": model.increment, "b": [model.increment, model.step]}, None)

@@ -21,9 +21,6 @@ ENABLED = os.environ.get("MONITORED_STEP") != "plain"
 MAX_PLANS = 64
 """Shapes of request kept for each session; the oldest is dropped first."""
 
-Build = Callable[[list[Any]], Any]
-"""Puts fetched values back into the structure that was asked for."""
-
 _LEAVES = (tf.Tensor, tf.Operation, tf.compat.v2.Variable)
 
 
@@ -57,7 +54,7 @@ class StepRunner:
         plan = self._plans[key]
         if plan is None or not plan.accepts(feeds.values()):
             return None
-        return plan.build(plan.run(*feeds.values()))
+        return plan.build([*map(_own, plan.run(*feeds.values()))])
 
 
 class TensorReader:
@@ -89,8 +86,8 @@ class _Plan:
         self._inputs = [self._input(feed) for feed in feeds]
         if not (self._tensors or self._targets):
             raise ValueError("nothing to run")
-        names = [feed.name for feed in feeds]
-        self.run = _tensorflow.compiled_run(session, list(self._tensors), list(self._targets), names)
+        elements = list(self._tensors), list(self._targets), [feed.name for feed in feeds]
+        self.run = _tensorflow.compiled_run(session, *elements)
 
     def accepts(self, values: Iterable[Any]) -> bool:
         """Whether the fed values are arrays of the right types and shapes as they are."""
@@ -101,8 +98,8 @@ class _Plan:
                 return False
         return True
 
-    def _builder(self, fetches: Any) -> Build:
-        """Note what to fetch and which ops to run; return what rebuilds this structure."""
+    def _builder(self, fetches: Any) -> Callable[[list[Any]], Any]:
+        """Note what to fetch and which ops to run; return what puts fetched values into this structure."""
         kind = type(fetches)
         if kind is dict:
             keys, parts = list(fetches), [self._builder(value) for value in fetches.values()]
@@ -130,6 +127,11 @@ class _Plan:
         if feed.name in self._tensors:
             raise ValueError(f"session.run returns what is fed to {feed}")
         return dtype, feed.shape, tuple(feed.shape.as_list()) if feed.shape.is_fully_defined() else None
+
+
+def _own(value: Any) -> Any:
+    # A compiled run hands out the memory of a variable itself; session.run copies, so do we.
+    return value.copy() if type(value) is np.ndarray and not value.flags.owndata else value
 
 
 def _shape_of(fetches: Any) -> Any:
