@@ -12,6 +12,7 @@ import numpy as np
 import tensorflow.compat.v1 as tf
 
 import monitored
+from monitored.extras import AsyncCheckpointSaverHook
 from perf import models
 from perf.measure import Subject
 from perf.sides import FLOOR, MONITORED, SIDES, TF_TRAIN, Setting, monitored_session, raw_session, within
@@ -19,15 +20,6 @@ from perf.sides import FLOOR, MONITORED, SIDES, TF_TRAIN, Setting, monitored_ses
 PLAIN_FILE, MEMORY_COPY, TOTAL = "plain file", "memory copy", "monitored, until written"
 
 NO_OTHER_HOOKS = {"save_summaries_steps": None, "save_summaries_secs": None, "log_step_count_steps": None}
-
-
-def async_hook() -> Callable[..., Any] | None:
-    """Return the asynchronous checkpoint hook, None if this `monitored` has none."""
-    try:
-        from monitored import extras  # noqa: PLC0415 - optional: found out only when asked
-    except ImportError:
-        return None
-    return getattr(extras, "AsyncCheckpointSaverHook", None)
 
 
 def save_stall(setting: Setting, size: models.Size) -> dict[str, Subject]:
@@ -38,20 +30,14 @@ def save_stall(setting: Setting, size: models.Size) -> dict[str, Subject]:
 
 def async_stall(setting: Setting, size: models.Size) -> dict[str, Subject]:
     """A step that saves asynchronously beside one of `tf.train` that saves, and the floors."""
-    hook_class = async_hook()
-    if hook_class is None:
-        raise LookupError("monitored.extras.AsyncCheckpointSaverHook is not in this version")
-    folder = setting.new_folder()
-    hook = hook_class(folder, save_steps=2)
+    hook = AsyncCheckpointSaverHook(setting.new_folder(), save_steps=2)
     session = monitored_session(MONITORED, size, setting, hooks=[hook], **NO_OTHER_HOOKS)
     count = session.graph.get_tensor_by_name(models.COUNT)
-    wait = getattr(hook, "wait", lambda: None)
-
     step = within(session.graph, lambda: session.run(count))
 
     def step_and_wait() -> None:
         step()
-        wait()
+        hook.wait()
 
     subjects = {MONITORED: Subject(step, step_and_wait)}
     subjects[TOTAL] = Subject(step_and_wait, step_and_wait, within(session.graph, session.close))

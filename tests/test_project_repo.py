@@ -98,20 +98,35 @@ def test_long_sleeps_are_noticed(source, count):
     assert len(list(long_sleeps(source))) == count
 
 
-def readme_blocks(language):
-    text = (ROOT / "README.md").read_text(encoding="utf-8")
+def blocks(page, language):
+    text = (ROOT / page).read_text(encoding="utf-8")
     return re.findall(rf"^```{language}\n(.*?)^```$", text, flags=re.MULTILINE | re.DOTALL)
 
 
 def test_the_readme_example_prints_what_the_readme_says(monkeypatch, tmp_path):
-    (program,) = readme_blocks("python")
-    (expected,) = readme_blocks("text")
+    (program,) = blocks("README.md", "python")
+    (expected,) = blocks("README.md", "text")
     assert len(program.strip().splitlines()) <= 15
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     output = io.StringIO()
     with redirect_stdout(output):
         exec(compile(program, "README.md", "exec"), {"__name__": "__main__"})
     assert output.getvalue() == expected
+
+
+@pytest.mark.parametrize("number", [0, 1])
+def test_the_programs_of_the_page_on_extras_run(monkeypatch, tmp_path, number):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    output = io.StringIO()
+    with redirect_stdout(output):
+        exec(compile(blocks("docs/extras.md", "python")[number], "extras.md", "exec"), {"__name__": "__main__"})
+    if number == 0:
+        assert output.getvalue() == "True\n"
+    else:
+        shown = blocks("docs/extras.md", "text")[0]
+        assert sorted(re.findall(r"^\w[\w.]*", output.getvalue(), re.M)) == sorted(
+            re.findall(r"^\w[\w.]*", shown, re.M)
+        )
 
 
 def test_the_readme_shows_the_table_of_sizes():
