@@ -156,9 +156,12 @@ class Chooser:
         """Return the tests that can notice a change, likeliest and cheapest first."""
         able = [test for test in range(len(self.names)) if test not in self.left_out]
         if self._lines and "module" not in change.places:
-            looks = "header" in change.places
-            able = [test for test in able if self._meets(test, change) or (looks and not self._lines[test])]
+            able = [test for test in able if self._meets(test, change) or self._looks(test, change)]
         return sorted(able, key=lambda test: self._rank(test, change))
+
+    def _looks(self, test: int, change: Change) -> bool:
+        """Whether it is a change to what calls may look like, and a test that looks at that and calls nothing."""
+        return "header" in change.places and self._lines.get(test) == {}
 
     def _meets(self, test: int, change: Change) -> bool:
         ran = self._lines[test]
@@ -171,7 +174,15 @@ class Chooser:
         promising = self._turn[test] < 2 and self._seconds.get(test, 0.0) < 1.0
         kills = self._kills[change.module][function] if promising else 0
         # One of each test function before a second of any: parametrisations see much the same.
-        return not proves, not meets, -kills, self._turn[test], self._seconds.get(test, 0.0), test
+        return (
+            not self._looks(test, change),
+            not proves,
+            not meets,
+            -kills,
+            self._turn[test],
+            self._seconds.get(test, 0.0),
+            test,
+        )
 
     def within(self, tests: list[int], budget: float) -> list[int]:
         """Return the first tests that together take no longer than `budget` seconds."""

@@ -253,3 +253,63 @@ def test_looper_without_a_target(train, record):
     coordinator.request_stop()
     record.outcome("join", coordinator.join)
     looper.join(10)
+
+
+class Lasting:
+    """What a coordinator takes for a thread; it is found alive so many times, and has its place in a set."""
+
+    def __init__(self, name, looks):
+        self.name, self.looks = name, looks
+
+    def __hash__(self):
+        return ord(self.name)
+
+    def is_alive(self):
+        self.looks -= 1
+        return self.looks >= 0
+
+
+@pytest.mark.parametrize("ignore", (False, True))
+@pytest.mark.parametrize("grace", (-1, 0, 0.0005, 0.003, 1, 5))
+@pytest.mark.parametrize("looks", ((0, 0), (2, 1), (5, 3), (99, 99)))
+@conforms("MTS-CRD-03")
+def test_waiting_for_threads(train, record, looks, grace, ignore):
+    coordinator = train.Coordinator()
+    threads = [Lasting(name, count) for name, count in zip("ab", looks)]
+    waits = []
+
+    def wait_for_stop(timeout):
+        waits.append(timeout)
+        if len(waits) == 3:
+            coordinator.request_stop()
+        return len(waits) >= 3
+
+    coordinator.wait_for_stop = wait_for_stop
+    start = record.clock.time()
+    record.outcome("join", coordinator.join, threads, grace, ignore)
+    record("waits", waits)
+    record("slept", round(record.clock.time() - start, 6))
+    record.outcome("join", coordinator.join, [threads[1]], grace, ignore)
+
+
+@pytest.mark.parametrize("name", ("ValueError", "OutOfRangeError"))
+@conforms("MTS-CRD-01", "MTS-CRD-06")
+def test_a_tuple_without_a_traceback(train, record, name):
+    coordinator = train.Coordinator()
+    error = make_error(name, "parked")
+    record.outcome("stop", coordinator.request_stop, (type(error), error, None))
+    look(record, coordinator)
+    record.outcome("join", coordinator.join)
+
+
+@pytest.mark.parametrize("name", ("OutOfRangeError", "ValueError", "AbortedError"))
+@pytest.mark.parametrize("kind", ("MonitoredSession", "SingularMonitoredSession"))
+@conforms("MTS-CRD-01", "MTS-EXC-05", "MTS-EXC-09")
+def test_what_a_session_s_coordinator_is_told(train, record, kind, name):
+    constant = tf.constant(1.0)
+    session = record.session([record.hook("A")], kind)
+    record("clean types", [cls.__name__ for cls in record.coordinators[0]._clean_stop_exception_types])
+    park(record.coordinators[0], name)
+    record.outcome("should_stop", session.should_stop)
+    record.outcome("run", session.run, constant)
+    record.outcome("close", session.close)

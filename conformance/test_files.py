@@ -635,3 +635,23 @@ def test_odd_names_of_directories(train, record, name):
 
             record.outcome("whole", whole)
             record("latest", train.latest_checkpoint(directory))
+
+
+@conforms("MTS-CKP-04", "MTS-CKP-05")
+def test_every_field_of_a_state(train, record):
+    fields = {"all_model_checkpoint_timestamps": [1.5], "last_preserved_timestamp": 2.5}
+    record(
+        "state",
+        train.generate_checkpoint_state_proto(record.path(), record.path("m-1"), [record.path("m-1")], **fields),
+    )
+    train.update_checkpoint_state(record.path(), record.path("m-1"), None, None, [1.5], 2.5)
+    record("written", train.get_checkpoint_state(record.path()))
+
+
+@conforms("MTS-CKP-07")
+def test_what_is_deleted_with_a_checkpoint(train, record):
+    for name in ("q-1.index", "q-1.data-00000-of-00001", "q-1.meta", "q-1.meta!", "q-1.other", "q-10.meta"):
+        with open(record.path(name), "w"):
+            pass
+    record.outcome("remove", train.remove_checkpoint, record.path("q-1"))
+    record("left", sorted(os.listdir(record.path())))

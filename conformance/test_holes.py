@@ -335,6 +335,14 @@ VAR_LISTS = {
     "a table": lambda: [mutable_table()],
     "a table by name": lambda: {"t": mutable_table()},
     "a name that is none": lambda: {5: tf.Variable(1.0)},
+    "a variable's first op": lambda: [tf.raw_ops.Variable(shape=[2], dtype=tf.float32, name="old")],
+    "a variable's op": lambda: [tf.raw_ops.VariableV2(shape=[2], dtype=tf.float32, name="op")],
+    "a variable's op by name": lambda: {"o": tf.raw_ops.VariableV2(shape=[2], dtype=tf.float32, name="op")},
+    "a handle": lambda: [tf.Variable(1.0, use_resource=True).handle],
+    "a handle by name": lambda: {"h": tf.Variable(1.0, use_resource=True).handle},
+    "a read": lambda: {"r": tf.Variable(1.0, use_resource=True).value()},
+    "two of one name": lambda: [tf.raw_ops.VariableV2(shape=[2], dtype=tf.float32, name="op") for _ in "12"][:1] * 2,
+    "names in another order": lambda: {"b": tf.Variable(1.0, name="x"), "a": tf.Variable(2.0, name="y")},
 }
 
 
@@ -345,13 +353,28 @@ def test_what_a_saver_is_given(train, record, case):
     # A message may show an operation whole, with a name that TensorFlow chose.
     try:
         saver = train.Saver(var_list)
-    except (TypeError, ValueError) as error:
+    except (IndexError, TypeError, ValueError) as error:
         record("refused", [type(error).__name__, str(error)])
         return
     with tf.Session(config=record.config()) as session:
         session.run([tf.global_variables_initializer(), tf.tables_initializer()])
         record.outcome("save", saver.save, session, record.path("m"))
         record.outcome("restore", saver.restore, session, record.path("m"))
+        record("values", session.run(tf.global_variables()))
+
+
+@pytest.mark.parametrize("hours", (0.5, 1.0, 3.0))
+@conforms("MTS-CKP-02", "MTS-CKP-03")
+def test_what_is_kept_for_ever_to_the_second(train, record, hours):
+    tf.Variable(1.0)
+    saver = train.Saver(max_to_keep=1, keep_checkpoint_every_n_hours=hours)
+    with tf.Session(config=record.config()) as session:
+        session.run(tf.global_variables_initializer())
+        for step in range(8):
+            # Half a second after each end of a period, then at it.
+            record.clock.advance(hours * 3600 + (0.5 if step == 0 else 0.0))
+            saver.save(session, record.path("m"), global_step=step, write_meta_graph=False)
+    record("left", sorted(os.listdir(record.path())))
 
 
 @conforms("MTS-CKP-01")
@@ -450,3 +473,4 @@ def test_a_debuggers_session_is_a_session(train, record):
     with tf.Session(config=record.config()) as session:
         session.run(tf.global_variables_initializer())
         record.outcome("save", saver.save, debugger.wrap(session), record.path("m"), 1)
+        record.outcome("start", train.start_queue_runners, debugger.wrap(session), train.Coordinator())

@@ -1,5 +1,6 @@
 """Queue runners: threads, ends, failures (MTS-QR)."""
 
+import logging
 import threading
 
 import numpy as np
@@ -252,3 +253,73 @@ def test_proto_round_trip(train, record):
     record("ops", [op.name for op in again.enqueue_ops])
     record("types", list(again.queue_closed_exception_types))
     record("with scope", runner.to_proto(export_scope="other"))
+
+
+@pytest.mark.parametrize("scope", ("outer", "outer/"))
+@conforms("MTS-QR-02", "MTS-QR-03")
+def test_a_definition_imported_under_a_scope(train, record, scope):
+    with tf.name_scope("outer"):
+        queue = tf.FIFOQueue(2, [tf.float32], shapes=[[]], name="q")
+        types = (tf.errors.OutOfRangeError, tf.errors.CancelledError)
+        runner = train.QueueRunner(queue, [queue.enqueue(1.0, name="put")], queue_closed_exception_types=types)
+    proto = runner.to_proto(export_scope="outer")
+    record("proto", proto)
+    again = train.QueueRunner.from_proto(proto, import_scope=scope)
+    record("ops", [again.name, again.queue.name, again.close_op.name, again.cancel_op.name])
+    record("enqueue", [op.name for op in again.enqueue_ops])
+    record("types", [type(again.queue_closed_exception_types).__name__, list(again.queue_closed_exception_types)])
+    record.outcome("no such scope", train.QueueRunner.from_proto, proto, import_scope="inner")
+    record.outcome("no definition", train.QueueRunner, queue_runner_def="a definition")
+    record.outcome("and a queue", train.QueueRunner, queue, queue_runner_def=proto)
+    record.outcome("and ops", train.QueueRunner, enqueue_ops=runner.enqueue_ops, queue_runner_def=proto)
+
+
+@pytest.mark.parametrize("daemon", (False, True))
+@conforms("MTS-QR-02", "MTS-QR-03")
+def test_threads_of_a_session_that_ends_the_thread(train, record, daemon):
+    queue = tf.FIFOQueue(2, [tf.float32], shapes=[[]], name="q")
+    runner = train.QueueRunner(queue, [queue.enqueue(1.0, name="put")])
+    coordinator = train.Coordinator()
+
+    class Session:
+        def make_callable(self, _):
+            def leave():
+                raise SystemExit
+
+            return leave
+
+        def run(self, *_):
+            pass
+
+    threads = runner.create_threads(Session(), coordinator, daemon=daemon)
+    record("daemons", [thread.daemon for thread in threads])
+    record.outcome("thread", threads[0].run)
+    record("stop", coordinator.should_stop())
+
+
+@pytest.mark.parametrize("error", ("ValueError", "SystemExit"))
+@conforms("MTS-QR-05")
+def test_a_queue_that_cannot_be_cancelled(train, record, error):
+    queue = tf.FIFOQueue(2, [tf.float32], shapes=[[]], name="q")
+    runner = train.QueueRunner(queue, [queue.enqueue(1.0, name="put")])
+    coordinator = train.Coordinator()
+    logging.getLogger("tensorflow").setLevel(1)  # the sandbox sets it back
+
+    class Session:
+        def run(self, _):
+            raise SystemExit if error == "SystemExit" else ValueError("closed already")
+
+    threads = runner.create_threads(Session(), coordinator)
+    coordinator.request_stop()
+    record.outcome("thread", threads[-1].run)
+
+
+@pytest.mark.parametrize("daemon", (False, True))
+@conforms("MTS-QR-01")
+def test_daemons_or_not(train, record, daemon):
+    queue = tf.FIFOQueue(2, [tf.float32], shapes=[[]], name="q")
+    train.add_queue_runner(train.QueueRunner(queue, [queue.enqueue(1.0, name="put")]))
+    with tf.Session(config=record.config()) as session:
+        threads = train.start_queue_runners(session, daemon=daemon, start=False)
+        record("daemons", [thread.daemon for thread in threads])
+        record("again", [thread.daemon for thread in train.start_queue_runners(session, daemon=daemon, start=False)])

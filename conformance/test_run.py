@@ -2,6 +2,7 @@
 
 import collections
 
+import numpy as np
 import pytest
 
 from conformance import graphs
@@ -481,3 +482,73 @@ def test_run_arguments_object(train, record):
     record.outcome("read only", setattr, context, "stop_requested", False)
     error = make_error("ValueError", "x")
     record("values", train.SessionRunValues(results=error, options=None, run_metadata=None))
+
+
+@KINDS
+@conforms("MTS-RUN-03", "MTS-RUN-08")
+def test_requests_that_look_alike(train, record, kind):
+    a, b = tf.constant(1.0), tf.constant([2.0, 3.0])
+    session = record.session([record.hook("A", silent=True)], kind)
+    asked = {"x": a}
+    record("x", session.run(asked))
+    asked["y"] = b
+    record("x and y", session.run(asked))
+    record("x again", session.run({"x": a}))
+    asked = [a]
+    record("a", session.run(asked))
+    asked[0] = b
+    record("b", session.run(asked))
+    for key in (1, 1.0, True, (1,), "1"):
+        results = session.run({key: a})
+        record("key", [type(one).__name__ for one in results])
+    for fetches in ([a, b], (a, b), Triple(a, b, a), Triple(b, a, a), {"x": a, "y": b}, {"y": a, "x": b}):
+        record("run", session.run(fetches))
+    session.close()
+
+
+@KINDS
+@conforms("MTS-RUN-03", "MTS-RUN-05", "MTS-RUN-08")
+def test_ops_handles_and_fed_tensors_among_fetches(train, record, kind):
+    count = tf.Variable(0.0)
+    more = tf.assign_add(count, 1.0).op
+    x = tf.placeholder_with_default([1.0, 2.0], [2])
+    handle, doubled = tf.get_session_handle(x), x * 2.0
+    with record.session([record.hook("A", silent=True)], kind) as session:
+        for fetches in ([more, x], {"op": more, "x": [x, more]}, more):
+            record("run", session.run(fetches))
+        record("count", session.run(count))
+        given = np.float32([5, 6])
+        results = session.run([x, more], {x: given})
+        record("fed", [results[0] is given, results])
+        record("sum", session.run(doubled, {x: given}))
+        record("handle", type(session.run(handle)).__name__)
+        record("handles", [type(one).__name__ for one in session.run([handle, x])])
+
+
+@pytest.mark.parametrize("replaced", ("in a subclass", "in the object"))
+@conforms("MTS-RUN-02", "MTS-LIFE-02")
+def test_a_session_whose_run_is_its_own(train, record, replaced):
+    constant = tf.constant(1.0)
+
+    class Recording(tf.Session):
+        def run(self, fetches, *args, **kwargs):
+            record("run of the subclass", sorted(map(str, fetches)) if isinstance(fetches, dict) else None)
+            return tf.Session.run(self, fetches, *args, **kwargs)
+
+    class Creator(train.SessionCreator):
+        def create_session(self):
+            if replaced == "in a subclass":
+                return Recording(config=record.config())
+            session = tf.Session(config=record.config())
+            run = session.run
+
+            def own(*args, **kwargs):
+                record("run of the object")
+                return run(*args, **kwargs)
+
+            session.run = own
+            return session
+
+    with train.MonitoredSession(Creator(), [record.hook("A", silent=True)]) as session:
+        for _ in range(2):
+            record("run", session.run(constant))
