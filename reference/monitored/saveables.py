@@ -66,9 +66,8 @@ class TrackableSaveable:
         self.op, self.name, self._values = trackable, name, trackable._serialize_to_tensors()
         self.specs = [SaveSpec(value, "", name + escaped(key)) for key, value in self._values.items()]
 
-    def restore(self, tensors: Sequence[Any], shapes: Sequence[Any] | None) -> Any:
+    def restore(self, tensors: Sequence[Any], _shapes: Sequence[Any] | None) -> Any:
         """Hand the restored tensors to the object; it knows their shapes itself."""
-        del shapes
         restored = self.op._restore_from_tensors(dict(zip(self._values, tensors, strict=True)))
         return tf.no_op() if restored is None else restored
 
@@ -176,7 +175,8 @@ def _slice_saveables(slices: Any, name: str) -> Iterator[Any]:
 
 def _parts(trackable: Any, name: str | None = None) -> list[Any]:
     made = trackable._gather_saveables_for_checkpoint()
-    if not made and hasattr(trackable, "_serialize_to_tensors"):
+    inherited = tf.Module._serialize_to_tensors
+    if not made and getattr(type(trackable), "_serialize_to_tensors", inherited) is not inherited:
         return [TrackableSaveable(trackable, name or "")]
     named = {key: [name if key in _OWN_NAME else f"{name}_{key}"] if name else [] for key in made}
     return [make(*named[key]) if callable(make) else make for key, make in made.items()]
