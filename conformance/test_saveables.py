@@ -1,10 +1,14 @@
 """What a saver takes apart: objects that serialise themselves, slices, shapes, odd lists (MTS-CKP)."""
 
+import os
+
 import numpy as np
 import pytest
+from tensorflow.python.lib.io import file_io
 from tensorflow.python.training.saving.saveable_object import SaveableObject, SaveSpec
 
 from conformance import graphs
+from conformance.errors import make_error
 from conformance.harness import conforms
 from conformance.trace import tf
 
@@ -167,3 +171,112 @@ def test_a_table_comes_back(train, record):
         session.run(more)
         saver.restore(session, record.path("m"))
         record("looked up", session.run(look))
+
+
+@pytest.mark.parametrize("scope", ("outer", "outer/", None))
+@conforms("MTS-CKP-01", "MTS-CKP-08")
+def test_a_definition_under_a_scope(train, record, scope):
+    with tf.name_scope("outer"):
+        variable()
+        definition = train.Saver(name="inner").to_proto(export_scope="outer" if scope else None)
+    saver = train.Saver.from_proto(definition, import_scope=scope)
+    record("definition", saver.as_saver_def())
+    with tf.Session(config=record.config()) as session:
+        session.run(tf.global_variables_initializer())
+        record.outcome("save", saver.save, session, record.path("m"))
+        record.outcome("restore", saver.restore, session, record.path("m"))
+
+
+DEFINITIONS = {
+    "a text": lambda _: "a definition",
+    "empty": lambda _: tf.train.SaverDef(),
+    "without a save op": lambda made: tf.train.SaverDef(restore_op_name=made.restore_op_name),
+    "without a restore op": lambda made: tf.train.SaverDef(save_tensor_name=made.save_tensor_name),
+    "of the first format": lambda made: changed(made, version=tf.train.SaverDef.V1),
+    "of another period": lambda made: changed(made, keep_checkpoint_every_n_hours=0.25, max_to_keep=1),
+}
+
+
+def changed(definition, **fields):
+    copy = tf.train.SaverDef()
+    copy.CopyFrom(definition)
+    for name, value in fields.items():
+        setattr(copy, name, value)
+    return copy
+
+
+@pytest.mark.parametrize("defer", (False, True))
+@pytest.mark.parametrize("case", DEFINITIONS)
+@conforms("MTS-CKP-01", "MTS-CKP-02", "MTS-CKP-03")
+def test_savers_of_definitions(train, record, case, defer):
+    variable()
+    definition = DEFINITIONS[case](train.Saver().saver_def)
+    saver = record.outcome(
+        "make", lambda: record.describer.name(train.Saver(saver_def=definition, defer_build=defer), "saver")
+    )
+    if saver is None:
+        return
+    record.outcome("build", saver.build)
+    with tf.Session(config=record.config()) as session:
+        session.run(tf.global_variables_initializer())
+        for step in (1, 2, 3):
+            record.clock.advance(1000)
+            record.outcome("save", saver.save, session, record.path("m"), step)
+    record("last", saver.last_checkpoints)
+
+
+@conforms("MTS-CKP-02")
+def test_lists_of_checkpoints_that_are_none(train, record):
+    variable()
+    saver = train.Saver()
+    for paths in (["a", "b"], ("a", "b"), None, "ab"):
+        record.outcome("set", saver.set_last_checkpoints, paths)
+    for pairs in ([("a", 1.0)], (("a", 1.0),), None):
+        record.outcome("set with times", saver.set_last_checkpoints_with_time, pairs)
+    record("last", saver.last_checkpoints)
+
+
+@pytest.mark.parametrize("error", ("NotFoundError", "PermissionDeniedError", "ValueError"))
+@conforms("MTS-SES-05")
+def test_checkpoints_that_cannot_be_dated(train, record, error, monkeypatch):
+    variable()
+    saver = train.Saver()
+    for name in ("m-1.index", "m-2.index"):
+        with open(record.path(name), "w"):
+            pass
+
+    def stat(path):
+        if b"m-1" in tf.compat.as_bytes(path):
+            raise make_error(error, "no date")
+        return real(path)
+
+    real = file_io._pywrap_file_io.Stat
+    monkeypatch.setattr(file_io._pywrap_file_io, "Stat", stat)
+    record.outcome("recover", saver.recover_last_checkpoints, [record.path("m-1"), record.path("m-2")])
+    monkeypatch.undo()
+    record("last", saver.last_checkpoints)
+
+
+@conforms("MTS-CKP-01")
+def test_debug_information(train, record):
+    variable()
+    saver = train.Saver()
+    with tf.Session(config=record.config()) as session:
+        session.run(tf.global_variables_initializer())
+        tf.get_default_graph().finalize()
+        for step, asked in enumerate((False, True, True, False)):
+            record.outcome("save", saver.save, session, record.path("m"), step, save_debug_info=asked)
+            record("files", sorted(name for name in os.listdir(record.path()) if "-{}".format(step) in name))
+
+
+@conforms("MTS-CKP-01", "MTS-QR-07")
+def test_where_there_is_no_graph(train, record):
+    variable()
+    with tf.init_scope():
+        record("eager", tf.executing_eagerly())
+        for var_list in (None, []):
+            record.outcome("saver", train.Saver, var_list)
+        record.outcome("deferred", train.Saver, defer_build=True)
+        record.outcome("runner", train.QueueRunner)
+        record.outcome("start", train.start_queue_runners)
+        record.outcome("session", train.MonitoredSession)
