@@ -4,6 +4,7 @@ import logging
 
 import tensorflow.compat.v1 as tf
 from tensorflow.python.distribute import distribute_coordinator_context
+from tensorflow.python.eager import context
 from tensorflow.python.util import deprecation
 
 from conformance.harness import conforms
@@ -39,6 +40,12 @@ def test_under_a_worker_context(train, record):
         tf.logging.set_verbosity(verbosity)
     record("hooks under a worker context", [session._hooks.index(hook) for hook in (users, chiefs)])
     session.close()
+
+
+@conforms("MTS-CKP-01")
+def test_a_saver_where_there_is_no_graph(train, record):
+    with context.eager_mode():
+        record.outcome("a saver of a list, executing eagerly", train.Saver, [])
 
 
 class Deprecations(logging.Handler):
