@@ -281,3 +281,41 @@ def test_where_there_is_no_graph(train, record):
         record.outcome("runner", train.QueueRunner)
         record.outcome("start", train.start_queue_runners)
         record.outcome("build", saver.build)
+
+
+@pytest.mark.parametrize("which", ("a", "b", "both", "by definition"))
+@conforms("MTS-CKP-08", "MTS-SES-13")
+def test_some_variables_of_an_object_based_checkpoint(train, record, which):
+    with record.graph():
+        checkpoint = tf.train.Checkpoint(x=variable("a"))
+        with tf.Session(config=record.config()).as_default() as session:
+            session.run(tf.global_variables_initializer())
+            checkpoint.write(record.path("objects"), session=session)
+            session.close()
+    with record.graph():
+        a, b = variable("a"), variable("b")
+        lists = {"a": [a], "b": [b], "both": [a, b], "by definition": None}
+        saver = train.Saver(lists[which])
+        if which == "by definition":
+            saver = train.Saver(saver_def=train.Saver([a]).saver_def)
+        with tf.Session(config=record.config()) as session:
+            session.run([a.assign([5.0, 6.0]), b.initializer])
+            for _ in range(2):
+                record.outcome("restore", saver.restore, session, record.path("objects"))
+                record("values", session.run([a, b]))
+
+
+@pytest.mark.parametrize("final", (False, True))
+@conforms("MTS-CKP-01", "MTS-CKP-08")
+def test_a_save_under_another_default_graph(train, record, final):
+    variable("mine")
+    saver = train.Saver(pad_step_number=True)
+    if final:
+        tf.get_default_graph().finalize()
+    with tf.Session(config=record.config()) as session:
+        session.run([one.initializer for one in tf.global_variables()])
+        with tf.Graph().as_default():
+            variable("other")
+            for step in (7, 123456789):
+                record("saved", saver.save(session, record.path("m"), step))
+    record.files()
