@@ -67,6 +67,14 @@ def _hook_differences(samples: Samples, hooks: int) -> Samples:
     }
 
 
+def _profiler_differences(samples: Samples, hooks: int) -> Samples:
+    """Turn steps whose hooks are and are not timed into the cost of timing one hook."""
+    return {
+        clock: {MONITORED: measure.differences(by[steps.TIMED], by[steps.UNTIMED], hooks)}
+        for clock, by in samples.items()
+    }
+
+
 def _step(session: str, shape: str, fed: bool, hooks: int = 0, threads: bool = False, **more: Any) -> Case:
     name = f"{session}-{shape}-{'fed' if fed else 'unfed'}-{hooks}hooks{'-threads' if threads else ''}"
     make = functools.partial(steps.step_overhead, session=session, shape=shape, fed=fed, hooks=hooks)
@@ -108,6 +116,9 @@ def _steps() -> Iterator[Case]:
         target=Target("one more hook with one fetch", 0.35),
         gate=True,
         tolerance=0.2,
+    )
+    yield Case(
+        "time_hook_profiler", "one hook", steps.profiler_cost, derive=functools.partial(_profiler_differences, hooks=16)
     )
     for count in (1, 10, 100):
         make = functools.partial(steps.summary_write, summaries=count)
@@ -234,7 +245,7 @@ class Measurement:
         self._interleaved: Interleaved | None = None
 
     def open(self) -> None:
-        """Make the subjects and warm them up. LookupError: this version has no such thing."""
+        """Make the subjects and warm them up."""
         setting = self._context.__enter__()
         if self.case.make is not None:
             self._interleaved = Interleaved(self.case.make(setting), self.effort)

@@ -3,14 +3,16 @@
 Every maker returns subjects whose `run` is one step of the same tiny model.
 """
 
+import io
 from typing import Any
 
 import numpy as np
 import tensorflow.compat.v1 as tf
 
+from monitored.extras import HookProfiler
 from perf import models
 from perf.measure import Subject
-from perf.sides import FLOOR, SIDES, Setting, monitored_session, raw_session, within
+from perf.sides import FLOOR, MONITORED, SIDES, Setting, monitored_session, raw_session, within
 
 NEVER = 1_000_000_000
 
@@ -115,6 +117,21 @@ def hook_cost(setting: Setting, few: int = 0, many: int = 16) -> dict[str, Subje
             subjects[f"{side}, {name}"] = _one_step(
                 monitored_session(side, size, setting, hooks=hooks, **arguments), "list", None
             )
+    return subjects
+
+
+UNTIMED, TIMED = "hooks", "hooks, timed"
+
+
+def profiler_cost(setting: Setting, hooks: int = 16) -> dict[str, Subject]:
+    """Steps of `monitored` with hooks, and the same while a HookProfiler times them and writes what it found."""
+    subjects = {}
+    for name in (UNTIMED, TIMED):
+        made = [fetching_hook(MONITORED, models.LOSS) for _ in range(hooks)]
+        session = monitored_session(MONITORED, models.tiny(setting.device), setting, hooks=made)
+        if name == TIMED:
+            HookProfiler(setting.new_folder(), file=io.StringIO()).attach(session)
+        subjects[name] = _one_step(session, "list", None)
     return subjects
 
 

@@ -13,6 +13,11 @@ def test_time_step(case: Case, paired: Paired) -> None:
     assert paired(case)["cost"]
 
 
+def test_time_hook_profiler(case: Case, paired: Paired) -> None:
+    """What HookProfiler adds to a step for each hook it times."""
+    assert paired(case)["cost"]
+
+
 def test_time_one_more_hook(case: Case, paired: Paired) -> None:
     """What one more hook that fetches a tensor adds to a step."""
     assert paired(case)["cost"]
