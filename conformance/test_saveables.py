@@ -319,3 +319,21 @@ def test_a_save_under_another_default_graph(train, record, final):
             for step in (7, 123456789):
                 record("saved", saver.save(session, record.path("m"), step))
     record.files()
+
+
+@pytest.mark.parametrize("sharded", (False, True))
+@pytest.mark.parametrize("limits", ({}, {"filename": "elsewhere"}, {"max_to_keep": 0}, {"max_to_keep": None}), ids=str)
+@conforms("MTS-CKP-01", "MTS-CKP-02")
+def test_what_a_definition_says(train, record, limits, sharded):
+    with tf.device("/cpu:0"):
+        variable("a")
+    variable("b")
+    saver = train.Saver(sharded=sharded, **limits)
+    record("kept", [saver.saver_def.max_to_keep, saver.saver_def.sharded])
+    with tf.Session(config=record.config()) as session:
+        session.run(tf.global_variables_initializer())
+        record("target", session.run(saver.saver_def.filename_tensor_name))
+        for step in range(3):
+            record.outcome("save", saver.save, session, record.path("m"), step, write_meta_graph=False)
+    record("files", sorted(os.path.join(where, name) for where, _, names in os.walk(record.path()) for name in names))
+    record("folders", sorted(where for where, _, _ in os.walk(record.path())))
