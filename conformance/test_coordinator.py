@@ -302,9 +302,9 @@ def test_a_tuple_without_a_traceback(train, record, name):
     record.outcome("join", coordinator.join)
 
 
-@pytest.mark.parametrize("name", ("OutOfRangeError", "ValueError", "AbortedError"))
+@pytest.mark.parametrize("name", ("OutOfRangeError", "ValueError", "AbortedError", "KeyboardInterrupt"))
 @pytest.mark.parametrize("kind", ("MonitoredSession", "SingularMonitoredSession"))
-@conforms("MTS-CRD-01", "MTS-EXC-05", "MTS-EXC-09")
+@conforms("MTS-CRD-01", "MTS-EXC-05", "MTS-EXC-07", "MTS-EXC-09")
 def test_what_a_session_s_coordinator_is_told(train, record, kind, name):
     constant = tf.constant(1.0)
     session = record.session([record.hook("A")], kind)
@@ -313,3 +313,38 @@ def test_what_a_session_s_coordinator_is_told(train, record, kind, name):
     record.outcome("should_stop", session.should_stop)
     record.outcome("run", session.run, constant)
     record.outcome("close", session.close)
+
+
+@pytest.mark.parametrize("in_run", ("ValueError", "AbortedError", "KeyboardInterrupt", "OutOfRangeError"))
+@pytest.mark.parametrize("told", ("ValueError", "AbortedError", "UnavailableError", "KeyboardInterrupt"))
+@pytest.mark.parametrize("kind", ("MonitoredSession", "SingularMonitoredSession"))
+@conforms("MTS-EXC-04", "MTS-EXC-05", "MTS-EXC-06", "MTS-EXC-14")
+def test_two_errors_at_once(train, record, kind, told, in_run):
+    constant = tf.constant(1.0)
+    calls = []
+
+    def fail(*_):
+        calls.append(1)
+        if len(calls) == 1:
+            park(record.coordinators[-1], told)
+            raise make_error(in_run, "in the run")
+
+    session = record.session([record.hook("A", before_run=fail)], kind)
+    record.outcome("run", session.run, constant)
+    record.outcome("should_stop", session.should_stop)
+    record.outcome("close", session.close)
+
+
+@pytest.mark.parametrize("looks", (0, 3, 50))
+@pytest.mark.parametrize("grace", (0, 2.5))
+@pytest.mark.parametrize("kind", ("MonitoredSession", "SingularMonitoredSession"))
+@conforms("MTS-CLOSE-06", "MTS-CRD-03")
+def test_a_session_waits_for_its_threads(train, record, kind, grace, looks):
+    def register(_, coordinator):
+        coordinator.register_thread(Lasting("a", looks))
+
+    hook = record.hook("A", after_create_session=register)
+    session = record.session([hook], kind, stop_grace_period_secs=grace)
+    start = record.clock.time()
+    record.outcome("close", session.close)
+    record("slept", round(record.clock.time() - start, 6))

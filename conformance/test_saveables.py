@@ -337,3 +337,23 @@ def test_what_a_definition_says(train, record, limits, sharded):
             record.outcome("save", saver.save, session, record.path("m"), step, write_meta_graph=False)
     record("files", sorted(os.path.join(where, name) for where, _, names in os.walk(record.path()) for name in names))
     record("folders", sorted(where for where, _, _ in os.walk(record.path())))
+
+
+@pytest.mark.parametrize(
+    "devices", (("/cpu:0", "/cpu:1"), ("/gpu:1", "/cpu:0"), ("/job:ps/task:1/cpu:1", "/gpu:0")), ids=str
+)
+@conforms("MTS-CKP-01", "MTS-SCF-06")
+def test_where_shards_are_written_first(train, record, devices):
+    for name, device in zip("ab", devices):
+        with tf.device(device):
+            variable(name)
+    graph = tf.get_default_graph()
+    before = set(graph.get_operations())
+    saver = train.Saver(sharded=True)
+    made = [op for op in graph.get_operations() if op not in before]
+    types = ("SaveV2", "MergeV2Checkpoints", "ShardedFilename", "StringJoin", "RegexFullMatch", "RestoreV2")
+    record("devices", sorted([op.type, op.device] for op in made if op.type in types))
+    (prefix,) = [op.outputs[0] for op in made if op.type == "StringJoin"]
+    with tf.Session(config=tf.ConfigProto(device_count={"CPU": 2}, allow_soft_placement=True)) as session:
+        for target in ("s3://bucket/m", "/folder/m", "xs3://bucket/m"):
+            record.outcome("prefix", session.run, prefix, {saver.saver_def.filename_tensor_name: target})

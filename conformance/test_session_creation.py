@@ -407,3 +407,15 @@ def test_log_lines(train, record):
     tf.Variable(1.0, name="weight")
     record.session(checkpoint_dir=record.path("saved")).close()
     record("lines", record.logs())
+
+
+@conforms("MTS-SES-01", "MTS-SES-10")
+def test_a_manager_of_another_graph(train, record):
+    other = tf.Graph()
+    for graph in (None, other):
+        manager = train.SessionManager(graph=graph)
+        for make in (manager.prepare_session, manager.recover_session, manager.wait_for_session):
+            arguments = {"init_op": tf.no_op()} if make == manager.prepare_session and graph is None else {}
+            made = record.outcome("make", make, "", config=record.config(), **arguments)
+            session = made[0] if isinstance(made, tuple) else made
+            record("graph", session is not None and [session.graph is other, session.graph is tf.get_default_graph()])
