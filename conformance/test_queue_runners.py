@@ -323,3 +323,29 @@ def test_daemons_or_not(train, record, daemon):
         threads = train.start_queue_runners(session, daemon=daemon, start=False)
         record("daemons", [thread.daemon for thread in threads])
         record("again", [thread.daemon for thread in train.start_queue_runners(session, daemon=daemon, start=False)])
+
+
+@pytest.mark.parametrize("stopped", (False, True))
+@conforms("MTS-QR-05", "MTS-QR-06")
+def test_what_a_thread_runs_in_the_end(train, record, stopped):
+    queue = tf.FIFOQueue(2, [tf.float32], shapes=[[]], name="q")
+    close, cancel = tf.no_op(name="close"), tf.no_op(name="cancel")
+    runner = train.QueueRunner(queue, [queue.enqueue(1.0, name="put")], close, cancel)
+    coordinator = train.Coordinator()
+
+    class Session:
+        def make_callable(self, op):
+            def end():
+                record("enqueued", op.name)
+                raise make_error("OutOfRangeError", "no more")
+
+            return end
+
+        def run(self, op):
+            record("ran", op.name)
+
+    threads = runner.create_threads(Session(), coordinator)
+    if stopped:
+        coordinator.request_stop()
+    record.outcome("thread", threads[0].run)
+    record("stop", coordinator.should_stop())

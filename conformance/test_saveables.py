@@ -283,18 +283,18 @@ def test_where_there_is_no_graph(train, record):
         record.outcome("build", saver.build)
 
 
-@pytest.mark.parametrize("which", ("a", "b", "both", "by definition"))
+@pytest.mark.parametrize("which", ("a", "b", "both", "all", "by definition"))
 @conforms("MTS-CKP-08", "MTS-SES-13")
 def test_some_variables_of_an_object_based_checkpoint(train, record, which):
     with record.graph():
-        checkpoint = tf.train.Checkpoint(x=variable("a"))
+        checkpoint = tf.train.Checkpoint(x=variable("a"), y=variable("y"), z=variable("z"))
         with tf.Session(config=record.config()).as_default() as session:
             session.run(tf.global_variables_initializer())
             checkpoint.write(record.path("objects"), session=session)
             session.close()
     with record.graph():
-        a, b = variable("a"), variable("b")
-        lists = {"a": [a], "b": [b], "both": [a, b], "by definition": None}
+        a, b, c = variable("a"), variable("b"), variable("c")
+        lists = {"a": [a], "b": [b], "both": [a, b], "all": [c, b, a], "by definition": None}
         saver = train.Saver(lists[which])
         if which == "by definition":
             saver = train.Saver(saver_def=train.Saver([a]).saver_def)
