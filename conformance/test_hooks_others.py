@@ -349,3 +349,48 @@ def test_hooks_of_the_base_class(train, record):
     record.outcome("before", hook.before_run, None)
     record.outcome("after", hook.after_run, None, None)
     record.outcome("end", hook.end, None)
+
+
+@pytest.mark.parametrize("seen", ((0, 1000, 2000, 5000), (0, 1001, 2002, 9000), (7, 1007, 1008, 2008, 9000), (9000,)))
+@pytest.mark.parametrize("until", (-1, 0, 1, 5000))
+@conforms("MTS-GSW-01")
+def test_how_often_a_waiter_speaks(train, record, until, seen):
+    record.global_step()
+    steps = iter(seen)
+
+    class Session:
+        def run(self, _):
+            return record("asked", next(steps))
+
+    hook = train.GlobalStepWaiterHook(until)
+    hook.begin()
+    start = record.clock.time()
+    for _ in range(2):
+        record.outcome("before_run", hook.before_run, train.SessionRunContext(train.SessionRunArgs(None), Session()))
+    record("waited", record.clock.time() - start)
+
+
+@pytest.mark.parametrize("periods", ({"every_n_iter": 3}, {"every_n_secs": 5}, {"at_end": True}), ids=str)
+@conforms("MTS-LOG-01", "MTS-LOG-02", "MTS-TMR-03")
+def test_a_logging_hook_in_two_sessions(train, record, periods):
+    value = tf.constant(2.0, name="value")
+    hook = train.LoggingTensorHook({"value": value}, **periods)
+    for _ in range(2):
+        with record.session([hook]) as session:
+            for _ in range(4):
+                record.clock.advance(1)
+                session.run(value)
+
+
+@pytest.mark.parametrize("init_op", ("none", "an op", "a name", "a number"))
+@conforms("MTS-SES-07")
+def test_how_an_init_op_is_named(train, record, init_op):
+    op = {"none": None, "an op": tf.no_op(name="op"), "a name": "op", "a number": 5}[init_op]
+    missing = tf.constant(["w"])
+    for arguments in ({"ready_op": missing}, {"ready_for_local_init_op": missing, "local_init_op": tf.no_op(name="l")}):
+        manager = train.SessionManager(**arguments)
+        init_fn = record.describer.name(lambda _: None, "init_fn")
+        try:
+            manager.prepare_session("", init_op=op, init_fn=init_fn, config=record.config())
+        except (RuntimeError, TypeError) as error:
+            record("refused", [type(error).__name__, str(error).split("init fn")[0]])
