@@ -1,6 +1,7 @@
 """The global step: finding, creating, reading it (MTS-GS)."""
 
 import pytest
+from tensorflow.python.eager import context
 
 from conformance.harness import conforms
 from conformance.trace import tf
@@ -140,3 +141,15 @@ def test_reference_variable(train, record):
     session = record.session([read_hook])
     record("run", session.run(increment.op))
     session.close()
+
+
+@conforms("MTS-GS-01", "MTS-GS-02")
+def test_where_there_is_no_graph(train, record):
+    with context.eager_mode():
+        step = train.create_global_step(tf.Graph())
+        record("step", [int(step), step.dtype.name, step.trainable, step.device.split("/")[-1]])
+        record("value", train.global_step(None, step))
+    graph = tf.get_default_graph()
+    for key in sorted(graph.get_all_collection_keys()):
+        record(key, len(graph.get_collection(key)))
+        graph.clear_collection(key)  # what eager variables are, only eager mode can tell

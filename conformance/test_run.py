@@ -494,6 +494,8 @@ def test_requests_that_look_alike(train, record, kind):
     asked["y"] = b
     record("x and y", session.run(asked))
     record("x again", session.run({"x": a}))
+    for nothing in ([], {}, (), [[], {}]):
+        record("nothing", session.run(nothing))
     asked = [a]
     record("a", session.run(asked))
     asked[0] = b

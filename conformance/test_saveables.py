@@ -357,3 +357,53 @@ def test_where_shards_are_written_first(train, record, devices):
     with tf.Session(config=tf.ConfigProto(device_count={"CPU": 2}, allow_soft_placement=True)) as session:
         for target in ("s3://bucket/m", "/folder/m", "xs3://bucket/m"):
             record.outcome("prefix", session.run, prefix, {saver.saver_def.filename_tensor_name: target})
+
+
+def parts(name="weight", **arguments):
+    with tf.variable_scope("scope", partitioner=tf.fixed_size_partitioner(2)):
+        return list(tf.get_variable(name, [4], initializer=tf.ones_initializer(), **arguments))
+
+
+SLICES = {
+    "its slices": lambda: {"w": parts()},
+    "its slices, as reference variables": lambda: {"w": parts(use_resource=False)},
+    "one of two": lambda: {"w": parts()[:1]},
+    "slices in a list": parts,
+    "a constant": lambda: {"w": [tf.constant(1.0)]},
+    "a slice and a constant": lambda: {"w": [*parts(), tf.constant(1.0)]},
+    "a whole variable": lambda: {"w": [variable()]},
+    "of two variables": lambda: {"w": [*parts(), *parts("other")]},
+    "a saveable": lambda: {"w": [Number(3.0, "three")]},
+    "a slice and a saveable": lambda: {"w": [*parts(), Number(3.0, "three")]},
+    "beside a saveable of their name": lambda: [*parts(), Number(3.0, "scope/weight")],
+}
+
+
+@pytest.mark.parametrize("case", SLICES)
+@conforms("MTS-CKP-01", "MTS-CKP-08")
+def test_slices(train, record, case):
+    try:
+        saver = train.Saver(SLICES[case]())
+    except Exception as error:
+        # A message may show an operation whole, with a name that TensorFlow chose.
+        record("refused", [type(error).__name__, str(error)])
+        return
+    with tf.Session(config=record.config()) as session:
+        session.run(tf.global_variables_initializer())
+        saved = record.outcome("save", saver.save, session, record.path("m"))
+        record.outcome("restore", saver.restore, session, record.path("m"))
+        record("values", session.run(tf.global_variables()))
+    record("stored", sorted(tf.train.list_variables(saved)) if saved else None)
+
+
+class OnTwoDevices(Number):
+    def __init__(self):
+        super().__init__(1.0, "one")
+        with tf.device("/cpu:1"):
+            self.specs = [*self.specs, SaveSpec(tf.constant(2.0), "", "two")]
+
+
+@pytest.mark.parametrize("sharded", (False, True))
+@conforms("MTS-CKP-01")
+def test_a_saveable_on_two_devices(train, record, sharded):
+    record.outcome("saver", lambda: train.Saver([OnTwoDevices()], sharded=sharded).saver_def.sharded)

@@ -5,6 +5,7 @@ import os
 import shutil
 
 import pytest
+from tensorflow.python.ops import resources
 
 from conformance.harness import conforms
 from conformance.trace import tf
@@ -419,3 +420,55 @@ def test_a_manager_of_another_graph(train, record):
             made = record.outcome("make", make, "", config=record.config(), **arguments)
             session = made[0] if isinstance(made, tuple) else made
             record("graph", session is not None and [session.graph is other, session.graph is tf.get_default_graph()])
+
+
+@conforms("MTS-SES-01")
+def test_a_creator_that_creates_nothing(train, record):
+    class Creator(train.SessionCreator):
+        def create_session(self):
+            return super().create_session()
+
+    creator = record.describer.name(Creator(), "creator")
+    try:
+        creator.create_session()
+    except NotImplementedError as error:
+        record("refused", str(error).split(" for ")[0])
+
+
+@pytest.mark.parametrize("in_place", ("in the directory", "by name", "nowhere"))
+@conforms("MTS-SES-02", "MTS-SES-05", "MTS-SCF-02")
+def test_initialisers_of_a_saved_model(train, record, in_place):
+    counted = tf.Variable(0.0, name="counted", collections=[tf.GraphKeys.LOCAL_VARIABLES])
+    weight = tf.Variable(1.0, name="weight")
+    tf.add_to_collection("saved_model_initializers", counted.assign(7.0).op)
+    saver = train.Saver([weight])
+    with tf.Session(config=record.config()) as session:
+        session.run(weight.initializer)
+        saver.save(session, record.path("d", "m") if in_place != "nowhere" else record.path("m"))
+    arguments = {
+        "in the directory": {"checkpoint_dir": record.path("d")},
+        "by name": {"checkpoint_filename_with_path": record.path("d", "m")},
+        "nowhere": {},
+    }[in_place]
+    scaffold = train.Scaffold(saver=saver, local_init_op=tf.no_op(), ready_op=tf.constant([], tf.string))
+    creator = train.ChiefSessionCreator(scaffold, config=record.config(), **arguments)
+    record("values", creator.create_session().run([counted, weight]))
+
+
+@pytest.mark.parametrize("shared", (False, True))
+@conforms("MTS-SCF-05", "MTS-SES-08")
+def test_resources_are_waited_for_and_made(train, record, shared):
+    handle = tf.raw_ops.VarHandleOp(dtype=tf.float32, shape=[], shared_name="made")
+    create = tf.raw_ops.AssignVariableOp(resource=handle, value=tf.constant(3.0))
+    resources.register_resource(handle, create, tf.raw_ops.VarIsInitializedOp(resource=handle), is_shared=shared)
+    value = tf.raw_ops.ReadVariableOp(resource=handle, dtype=tf.float32)
+    scaffold = train.Scaffold()
+    scaffold.finalize()
+    with tf.Session(config=record.config()) as session:
+        for op in (scaffold.ready_op, scaffold.ready_for_local_init_op):
+            record("missing", session.run(op).tolist())
+        for op in (scaffold.init_op, scaffold.local_init_op):
+            session.run(op)
+            record("missing", session.run(scaffold.ready_op).tolist())
+        record("value", session.run(value))
+    record("made", train.ChiefSessionCreator(scaffold, config=record.config()).create_session().run(value))
