@@ -41,6 +41,7 @@ _PATIENCE_SECS, _PATIENCE_FACTOR = 20.0, 10.0
 _PATIENCE_WITHOUT_BASELINE_SECS = 90.0
 # What people found to change nothing is tried only as long as shows that they were not plainly wrong.
 _JUDGED_SECS = 5.0
+_CHEAP_SECS = 0.03
 NOTICED = ("killed", "timeout", "crashed")
 
 
@@ -173,16 +174,11 @@ class Chooser:
         meets = not self._lines or self._meets(test, change)
         promising = self._turn[test] < 2 and self._seconds.get(test, 0.0) < 1.0
         kills = self._kills[change.module][function] if promising else 0
-        # One of each test function before a second of any: parametrisations see much the same.
-        return (
-            not self._looks(test, change),
-            not proves,
-            not meets,
-            -kills,
-            self._turn[test],
-            self._seconds.get(test, 0.0),
-            test,
-        )
+        # One of each test function before a second of any, as parametrisations see much the same; but
+        # what takes next to no time is tried in full.
+        seconds = self._seconds.get(test, 0.0)
+        turn = 0 if 0.0 < seconds < _CHEAP_SECS else self._turn[test]
+        return (not self._looks(test, change), not proves, not meets, -kills, turn, seconds, test)
 
     def within(self, tests: list[int], budget: float) -> list[int]:
         """Return the first tests that together take no longer than `budget` seconds."""
