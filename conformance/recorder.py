@@ -221,8 +221,7 @@ def _arrays(results: Any) -> Iterator[Any]:
         results = list(results.values())
     if isinstance(results, (list, tuple)):
         for part in results:
-            for array in _arrays(part):
-                yield array
+            yield from _arrays(part)
     elif isinstance(results, np.ndarray) and not results.dtype.hasobject:
         yield results
 

@@ -317,52 +317,6 @@ def test_strategy_with_a_system_to_start(train, record, kind, monkeypatch):
     record.session([record.hook("A")], kind).close()
 
 
-def partitioned():
-    with tf.variable_scope("scope", partitioner=tf.fixed_size_partitioner(2)):
-        return tf.get_variable("weight", [4], initializer=tf.ones_initializer())
-
-
-def mutable_table():
-    return tf.lookup.experimental.MutableHashTable(tf.string, tf.int64, -1, name="table")
-
-
-VAR_LISTS = {
-    "a partitioned variable": lambda: [partitioned()],
-    "a partitioned variable by name": lambda: {"w": partitioned()},
-    "a constant": lambda: [tf.constant(1.0, name="one")],
-    "a constant by name": lambda: {"c": tf.constant(1.0, name="one")},
-    "a number by name": lambda: {"c": 5.0},
-    "a table": lambda: [mutable_table()],
-    "a table by name": lambda: {"t": mutable_table()},
-    "a name that is none": lambda: {5: tf.Variable(1.0)},
-    "a variable's first op": lambda: [tf.raw_ops.Variable(shape=[2], dtype=tf.float32, name="old")],
-    "a variable's op": lambda: [tf.raw_ops.VariableV2(shape=[2], dtype=tf.float32, name="op")],
-    "a variable's op by name": lambda: {"o": tf.raw_ops.VariableV2(shape=[2], dtype=tf.float32, name="op")},
-    "a handle": lambda: [tf.Variable(1.0, use_resource=True).handle],
-    "a handle by name": lambda: {"h": tf.Variable(1.0, use_resource=True).handle},
-    "a read": lambda: {"r": tf.Variable(1.0, use_resource=True).value()},
-    "two of one name": lambda: [tf.raw_ops.VariableV2(shape=[2], dtype=tf.float32, name="op") for _ in "12"][:1] * 2,
-    "names in another order": lambda: {"b": tf.Variable(1.0, name="x"), "a": tf.Variable(2.0, name="y")},
-}
-
-
-@pytest.mark.parametrize("case", VAR_LISTS)
-@conforms("MTS-CKP-01", "MTS-CKP-08")
-def test_what_a_saver_is_given(train, record, case):
-    var_list = VAR_LISTS[case]()
-    # A message may show an operation whole, with a name that TensorFlow chose.
-    try:
-        saver = train.Saver(var_list)
-    except (IndexError, TypeError, ValueError) as error:
-        record("refused", [type(error).__name__, str(error)])
-        return
-    with tf.Session(config=record.config()) as session:
-        session.run([tf.global_variables_initializer(), tf.tables_initializer()])
-        record.outcome("save", saver.save, session, record.path("m"))
-        record.outcome("restore", saver.restore, session, record.path("m"))
-        record("values", session.run(tf.global_variables()))
-
-
 @pytest.mark.parametrize("hours", (0.5, 1.0, 3.0))
 @conforms("MTS-CKP-02", "MTS-CKP-03")
 def test_what_is_kept_for_ever_to_the_second(train, record, hours):

@@ -105,21 +105,61 @@ LISTS = {
 }
 
 
-@pytest.mark.parametrize("case", LISTS)
-@conforms("MTS-CKP-01", "MTS-CKP-08")
-def test_what_is_in_a_list(train, record, case):
+def partitioned():
+    with tf.variable_scope("scope", partitioner=tf.fixed_size_partitioner(2)):
+        return tf.get_variable("weight", [4], initializer=tf.ones_initializer())
+
+
+def mutable_table():
+    return tf.lookup.experimental.MutableHashTable(tf.string, tf.int64, -1, name="table")
+
+
+VAR_LISTS = {
+    "a partitioned variable": lambda: [partitioned()],
+    "a partitioned variable by name": lambda: {"w": partitioned()},
+    "a constant": lambda: [tf.constant(1.0, name="one")],
+    "a constant by name": lambda: {"c": tf.constant(1.0, name="one")},
+    "a number by name": lambda: {"c": 5.0},
+    "a table": lambda: [mutable_table()],
+    "a table by name": lambda: {"t": mutable_table()},
+    "a name that is none": lambda: {5: tf.Variable(1.0)},
+    "a variable's first op": lambda: [tf.raw_ops.Variable(shape=[2], dtype=tf.float32, name="old")],
+    "a variable's op": lambda: [tf.raw_ops.VariableV2(shape=[2], dtype=tf.float32, name="op")],
+    "a variable's op by name": lambda: {"o": tf.raw_ops.VariableV2(shape=[2], dtype=tf.float32, name="op")},
+    "a handle": lambda: [tf.Variable(1.0, use_resource=True).handle],
+    "a handle by name": lambda: {"h": tf.Variable(1.0, use_resource=True).handle},
+    "a read": lambda: {"r": tf.Variable(1.0, use_resource=True).value()},
+    "two of one name": lambda: [tf.raw_ops.VariableV2(shape=[2], dtype=tf.float32, name="op") for _ in "12"][:1] * 2,
+    "names in another order": lambda: {"b": tf.Variable(1.0, name="x"), "a": tf.Variable(2.0, name="y")},
+}
+
+
+def save_and_restore(train, record, var_list):
+    """Make a saver of what `var_list` makes, save and restore, or record how it is refused."""
     try:
-        saver = train.Saver(LISTS[case]())
+        saver = train.Saver(var_list())
     except Exception as error:
         # A message may show an operation whole, with a name that TensorFlow chose.
         record("refused", [type(error).__name__, str(error)])
         return
     with tf.Session(config=record.config()) as session:
-        session.run(tf.global_variables_initializer())
+        session.run([tf.global_variables_initializer(), tf.tables_initializer()])
         saved = record.outcome("save", saver.save, session, record.path("m"))
         record.outcome("restore", saver.restore, session, record.path("m"))
         record("values", session.run(tf.global_variables()))
     record("stored", sorted(tf.train.list_variables(saved)) if saved else None)
+
+
+@pytest.mark.parametrize("case", VAR_LISTS)
+@conforms("MTS-CKP-01", "MTS-CKP-08")
+def test_what_a_saver_is_given(train, record, case):
+    save_and_restore(train, record, VAR_LISTS[case])
+
+
+@pytest.mark.parametrize("case", LISTS)
+@conforms("MTS-CKP-01", "MTS-CKP-08")
+def test_what_is_in_a_list(train, record, case):
+    save_and_restore(train, record, LISTS[case])
 
 
 @pytest.mark.parametrize("reshape", (False, True))
@@ -382,18 +422,7 @@ SLICES = {
 @pytest.mark.parametrize("case", SLICES)
 @conforms("MTS-CKP-01", "MTS-CKP-08")
 def test_slices(train, record, case):
-    try:
-        saver = train.Saver(SLICES[case]())
-    except Exception as error:
-        # A message may show an operation whole, with a name that TensorFlow chose.
-        record("refused", [type(error).__name__, str(error)])
-        return
-    with tf.Session(config=record.config()) as session:
-        session.run(tf.global_variables_initializer())
-        saved = record.outcome("save", saver.save, session, record.path("m"))
-        record.outcome("restore", saver.restore, session, record.path("m"))
-        record("values", session.run(tf.global_variables()))
-    record("stored", sorted(tf.train.list_variables(saved)) if saved else None)
+    save_and_restore(train, record, SLICES[case])
 
 
 class OnTwoDevices(Number):

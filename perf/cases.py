@@ -57,22 +57,16 @@ class Case:
         return f"{self.kind}[{self.name}]"
 
 
-def _hook_differences(samples: Samples, hooks: int) -> Samples:
-    """Turn steps with few and with many hooks into the cost of one hook."""
+def _hook_differences(samples: Samples, hooks: int, pairs: dict[str, tuple[str, str]]) -> Samples:
+    """Turn steps with more and with less, by side, into the cost of one hook."""
     return {
-        clock: {
-            side: measure.differences(by[f"{side}, {steps.MANY}"], by[f"{side}, {steps.FEW}"], hooks) for side in SIDES
-        }
+        clock: {side: measure.differences(by[more], by[less], hooks) for side, (more, less) in pairs.items()}
         for clock, by in samples.items()
     }
 
 
-def _profiler_differences(samples: Samples, hooks: int) -> Samples:
-    """Turn steps whose hooks are and are not timed into the cost of timing one hook."""
-    return {
-        clock: {MONITORED: measure.differences(by[steps.TIMED], by[steps.UNTIMED], hooks)}
-        for clock, by in samples.items()
-    }
+_HOOKS = {side: (f"{side}, {steps.MANY}", f"{side}, {steps.FEW}") for side in SIDES}
+_TIMING = {MONITORED: (steps.TIMED, steps.UNTIMED)}
 
 
 def _step(session: str, shape: str, fed: bool, hooks: int = 0, threads: bool = False, **more: Any) -> Case:
@@ -111,14 +105,17 @@ def _steps() -> Iterator[Case]:
         "time_one_more_hook",
         "one fetch",
         steps.hook_cost,
-        derive=functools.partial(_hook_differences, hooks=16),
+        derive=functools.partial(_hook_differences, hooks=16, pairs=_HOOKS),
         profiles=PROFILES,
         target=Target("one more hook with one fetch", 0.35),
         gate=True,
         tolerance=0.2,
     )
     yield Case(
-        "time_hook_profiler", "one hook", steps.profiler_cost, derive=functools.partial(_profiler_differences, hooks=16)
+        "time_hook_profiler",
+        "one hook",
+        steps.profiler_cost,
+        derive=functools.partial(_hook_differences, hooks=16, pairs=_TIMING),
     )
     for count in (1, 10, 100):
         make = functools.partial(steps.summary_write, summaries=count)

@@ -15,6 +15,9 @@ from tensorflow.compat.v2.train import Checkpoint as Checkpoint  # noqa: PLC0414
 
 _SESSION_RUN = tf.Session.run
 
+# What all of TensorFlow's sessions are; not exported, it is the last but `object` of a session's classes.
+SessionInterface: Any = tf.Session.__mro__[-2]
+
 FORCE_FALLBACK = False
 """Set by tests to go the public way everywhere."""
 
@@ -72,11 +75,8 @@ def is_local_session(sess: Any) -> bool:
 
 
 def is_session(sess: Any) -> bool:
-    """Whether `sess` is a TensorFlow session or a debugger's wrapper of one. Rule: MTS-RUN-12.
-
-    The class that all of them share is not exported; it is the last but `object` of a session's.
-    """
-    return isinstance(sess, tf.Session.__mro__[-2])
+    """Whether `sess` is a TensorFlow session or a debugger's wrapper of one. Rule: MTS-RUN-12."""
+    return isinstance(sess, SessionInterface)
 
 
 def message_class(name: str) -> Any:

@@ -15,8 +15,6 @@ import tensorflow.compat.v1 as tf
 from monitored import _tensorflow
 
 _QueueRunnerDef = _tensorflow.message_class("tensorflow.QueueRunnerDef")
-# What TensorFlow's sessions and wrappers of sessions have in common has no public name.
-_ANY_SESSION = tf.Session.__mro__[-2]
 _QUEUE_RUNNERS = tf.GraphKeys.QUEUE_RUNNERS
 
 
@@ -233,7 +231,7 @@ def start_queue_runners(
     if sess is None:
         text = "Cannot start queue runners: No default session is registered. Use `with sess.as_default()` or pass"
         raise ValueError(f"{text} an explicit session to tf.start_queue_runners(sess=sess)")
-    if not isinstance(sess, _ANY_SESSION):
+    if not _tensorflow.is_session(sess):
         # By name, so that TensorFlow's monitored sessions count as well as these.
         if type(sess).__name__ in ("MonitoredSession", "SingularMonitoredSession"):
             return []

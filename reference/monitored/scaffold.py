@@ -42,15 +42,10 @@ class Scaffold:
         copy_from_scaffold: "Scaffold | None" = None,
         local_init_feed_dict: dict[Any, Any] | None = None,
     ) -> None:
-        self._init_op = init_op
-        self._init_feed_dict = init_feed_dict
-        self._user_init_fn = init_fn
-        self._ready_op = ready_op
-        self._ready_for_local_init_op = ready_for_local_init_op
-        self._local_init_op = local_init_op
-        self._local_init_feed_dict = local_init_feed_dict
-        self._summary_op = summary_op
-        self._saver = saver
+        self._init_op, self._init_feed_dict, self._user_init_fn = init_op, init_feed_dict, init_fn
+        self._ready_op, self._ready_for_local_init_op = ready_op, ready_for_local_init_op
+        self._local_init_op, self._local_init_feed_dict = local_init_op, local_init_feed_dict
+        self._summary_op, self._saver = summary_op, saver
         if copy_from_scaffold is not None:
             self._fill_from(copy_from_scaffold)
         init_fn = self._user_init_fn

@@ -10,6 +10,7 @@ from typing import Any
 
 import tensorflow.compat.v1 as tf
 
+from monitored import _tensorflow
 from monitored.compiled_step import TensorReader
 
 _WRITERS = {"SaveV2": 3, "SaveSlices": 3, "Save": 2}
@@ -17,8 +18,6 @@ _WRITERS = {"SaveV2": 3, "SaveSlices": 3, "Save": 2}
 
 _HARMLESS = {"MergeV2Checkpoints"} | _WRITERS.keys()
 """The ops with side effects that may run apart from the graph: they touch nothing but files."""
-
-_SessionInterface: Any = tf.Session.__mro__[-2]
 
 
 class Snapshots:
@@ -60,7 +59,7 @@ class Snapshots:
             return None
 
 
-class SnapshotSession(_SessionInterface):  # type: ignore[misc]
+class SnapshotSession(_tensorflow.SessionInterface):  # type: ignore[misc]
     """What a saver takes for a session; runs the ops that write, on `values`.
 
     `tensors` are those of `graph` whose values are to be written, in the order of `values`. Raises

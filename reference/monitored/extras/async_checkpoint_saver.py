@@ -72,7 +72,6 @@ class AsyncCheckpointSaverHook(CheckpointSaverHook):
         super().__init__(checkpoint_dir, save_secs, save_steps, *how)
         self._when_busy = when_busy
         self._writer = _Writer()
-        self._must_save = False
         self._saved_step: Any = None
         self._waits = self._skips = 0
 
@@ -99,9 +98,7 @@ class AsyncCheckpointSaverHook(CheckpointSaverHook):
         self._finish(session)
         self._snapshots = Snapshots(session)
         coord.register_thread(self._writer)
-        self._must_save = True
         super().after_create_session(session, coord)
-        self._must_save = False
 
     def after_run(self, run_context: SessionRunContext, run_values: SessionRunValues) -> None:
         """Finish a save that has been written, raising what it raised; start one that is due."""
@@ -122,21 +119,16 @@ class AsyncCheckpointSaverHook(CheckpointSaverHook):
 
     def _save(self, session: tf.Session, step: Any) -> bool:
         """Copy what is to be saved at `step` and have it written; whether the save before it asks for a stop."""
-        should_stop = False
         if self._writer.is_alive():
-            if self._when_busy == "skip" and not self._must_save:
+            if self._when_busy == "skip":
                 self._skips += 1
                 tf.logging.warning("Skipping the checkpoint for %d: the one before is still being written.", step)
                 return False
             self._waits += 1
             tf.logging.info("The checkpoint for %d waits until the one before is written.", step)
-        if self._writer.is_alive() or self._writer.has_result():
-            should_stop = self._finish(session)
+        should_stop = self._finish(session)
         saver = self._get_saver()
-        tf.logging.info("Calling checkpoint listeners before saving checkpoint %d...", step)
-        for listener in self._listeners:
-            listener.before_save(session, step)
-        tf.logging.info("Saving checkpoints for %d into %s.", step, self._save_path)
+        self._announce_save(session, step)
         source = self._snapshots.take(session, saver)
         self._saved_step = step
         self._writer.start(step, lambda: self._write(saver, source, step))
@@ -144,25 +136,15 @@ class AsyncCheckpointSaverHook(CheckpointSaverHook):
             self._writer.join()
         return should_stop
 
-    def _write(self, saver: Any, source: Any, step: Any) -> None:
+    def _write(self, saver: Any, session: Any, step: Any) -> None:
         # A thread has no default graph, and without one TensorFlow 2 executes eagerly.
-        with source.graph.as_default():
-            saver.save(source, self._save_path, global_step=step, write_meta_graph=self._save_graph_def)
-        log = tf.SessionLog(status=tf.SessionLog.CHECKPOINT, checkpoint_path=self._save_path)
-        self._summary_writer.add_session_log(log, step)
+        with session.graph.as_default():
+            super()._write(saver, session, step)
 
     def _finish(self, session: tf.Session) -> bool:
         """Wait for the save in flight, raise what it raised, call `after_save`; whether one asks for a stop."""
         step = self._writer.result()
-        if step is None:
-            return False
-        tf.logging.info("Calling checkpoint listeners after saving checkpoint %d...", step)
-        should_stop = False
-        for listener in self._listeners:
-            if listener.after_save(session, step):
-                tf.logging.info(f"A CheckpointSaverListener requested that training be stopped. listener: {listener}")
-                should_stop = True
-        return should_stop
+        return step is not None and self._tell_of_save(session, step)
 
 
 class _Writer:

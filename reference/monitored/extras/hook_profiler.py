@@ -59,7 +59,7 @@ class HookProfiler:
         self._first: Any = None
         self._last: Any = None
         self._names: dict[int, str] = {}
-        self._before: dict[tuple[int, str], Any] = {}
+        self._replaced: list[tuple[Any, str, Any]] = []
         self._clocks: dict[tuple[str, str], _Clock] = {}
         self._run = self._clocks[RUN, "run"] = _Clock()
         self._steps = 0
@@ -84,12 +84,11 @@ class HookProfiler:
 
     def detach(self) -> None:
         """Stop timing for good; what was measured stays."""
-        for (key, stage), own in self._before.items():
-            hook = next(hook for hook in self._hooks if id(hook) == key)
+        for hook, stage, own in self._replaced:
             delattr(hook, stage)
             if own is not None:
                 setattr(hook, stage, own)
-        self._before = {}
+        self._replaced = []
 
     def microseconds(self) -> dict[tuple[str, str], float]:
         """Return the mean microseconds of a call, by hook and method; RUN and "run" for what is between."""
@@ -123,7 +122,7 @@ class HookProfiler:
         return rows
 
     def _watch(self, hook: Any) -> None:
-        if _is_in(hook, self._hooks):
+        if any(known is hook for known in self._hooks):
             return
         names = set(self._names.values())
         name, number = type(hook).__name__, 1
@@ -135,11 +134,12 @@ class HookProfiler:
             clock = self._clocks[name, stage] = _Clock()
             timed = self._timed(hook, getattr(hook, stage), name, stage, clock)
             try:
-                self._before[id(hook), stage] = vars(hook).get(stage)
+                own = vars(hook).get(stage)
                 setattr(hook, stage, timed)
             except (AttributeError, TypeError):
                 text = f"hook {name} lets nobody set its attribute {stage!r}, so it cannot be timed."
                 raise ValueError(text) from None
+            self._replaced.append((hook, stage, own))
         self._hooks.append(hook)
         self._first, self._last = self._hooks[0], hook
 
@@ -228,7 +228,3 @@ class _Clock:
 
     def mean_us(self) -> float:
         return self.total / 1e3 / self.calls
-
-
-def _is_in(hook: Any, hooks: Iterable[Any]) -> bool:
-    return any(known is hook for known in hooks)

@@ -69,8 +69,7 @@ class CheckpointSaverHook(SessionRunHook):
         self._listeners = listeners or []
         # More than one run takes: the real global step is looked at after every run.
         self._steps_per_run = 1000000
-        self._save_graph_def = save_graph_def
-        self._reader = TensorReader()
+        self._save_graph_def, self._reader = save_graph_def, TensorReader()
 
     def _set_steps_per_run(self, steps_per_run: int) -> None:
         self._steps_per_run = steps_per_run
@@ -147,13 +146,23 @@ class CheckpointSaverHook(SessionRunHook):
 
         Rules: MTS-CKH-04, MTS-CKH-08.
         """
+        self._announce_save(session, step)
+        self._write(self._get_saver(), session, step)
+        return self._tell_of_save(session, step)
+
+    def _announce_save(self, session: tf.Session, step: Any) -> None:
         tf.logging.info("Calling checkpoint listeners before saving checkpoint %d...", step)
         for listener in self._listeners:
             listener.before_save(session, step)
         tf.logging.info("Saving checkpoints for %d into %s.", step, self._save_path)
-        self._get_saver().save(session, self._save_path, global_step=step, write_meta_graph=self._save_graph_def)
+
+    def _write(self, saver: Any, session: Any, step: Any) -> None:
+        saver.save(session, self._save_path, global_step=step, write_meta_graph=self._save_graph_def)
         log = tf.SessionLog(status=tf.SessionLog.CHECKPOINT, checkpoint_path=self._save_path)
         self._summary_writer.add_session_log(log, step)
+
+    def _tell_of_save(self, session: tf.Session, step: Any) -> bool:
+        """Call the listeners after a save; return whether one of them wants to stop."""
         tf.logging.info("Calling checkpoint listeners after saving checkpoint %d...", step)
         should_stop = False
         for listener in self._listeners:
