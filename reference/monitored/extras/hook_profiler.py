@@ -39,7 +39,7 @@ class HookProfiler:
     where there is one, and the first `trace_steps` steps as `hooks.trace.json`, which
     chrome://tracing and Perfetto show.
 
-    Costs about a microsecond a hook and step. Raises ValueError for periods that are not positive
+    Costs a few microseconds a hook and step. Raises ValueError for periods that are not positive
     integers, and for a hook that lets nobody set an attribute.
     """
 
