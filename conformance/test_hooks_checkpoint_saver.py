@@ -1,6 +1,7 @@
 """CheckpointSaverHook: when it saves, what it tells listeners, what it writes (MTS-CKH)."""
 
 import os
+import re
 
 import pytest
 
@@ -164,6 +165,36 @@ def test_empty_saver(train, record):
 @conforms("MTS-CKH-07", "MTS-EVT-02")
 def test_graph_def(train, record, save_graph_def):
     train_with_saver(train, record, 3, save_graph_def=save_graph_def)
+
+
+@conforms("MTS-CKH-01", "MTS-CKH-07")
+def test_graph_text(train, record):
+    # All that the text of a graph can hold; functions are numbered over the process.
+    step = record.global_step()
+    text = tf.identity(tf.constant('quo"te, \n, \\ and \u00e9'), name="text")
+    with tf.device("/device:CPU:0"), tf.control_dependencies([text.op]):
+        real = tf.placeholder(tf.float32, [None, 2], name="real") * 0.1
+    tf.cond(tf.size(real) > 2, lambda: real * 1e-30, lambda: real / 3.0)
+    session = record.session([train.CheckpointSaverHook(record.path("logdir"), save_steps=1)])
+    session.run(step)
+    session.close()
+    with open(record.path("logdir", "graph.pbtxt")) as file:
+        lines = re.sub(r"(cond_(?:true|false))_\d+", r"\1", file.read()).splitlines()
+    record("graph", lines)
+
+
+@conforms("MTS-CKH-02", "MTS-GS-03", "MTS-STC-01", "MTS-SUM-01")
+def test_another_counter_beside_the_global_step(train, record):
+    # Only the global step is what hooks read again after a run.
+    examples = tf.get_variable("examples", initializer=tf.constant(1000, tf.int64), trainable=False)
+    step = record.global_step()
+    tf.summary.scalar("one", 1.0)
+    more = tf.assign_add(examples, 32)
+    every = dict.fromkeys(("save_checkpoint_steps", "log_step_count_steps", "save_summaries_steps"), 2)
+    session = train.MonitoredTrainingSession(config=record.config(), checkpoint_dir=record.path("logdir"), **every)
+    for _ in range(5):
+        record("run", session.run([step, more]))
+    session.close()
 
 
 @conforms("MTS-CKH-07", "MTS-CKP-04")

@@ -1,6 +1,7 @@
 """The compiled way to run a step, beside `tf.Session.run` of the same request."""
 
 import gc
+import threading
 from collections import namedtuple
 from collections.abc import Iterator
 from typing import Any
@@ -12,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from monitored import _tensorflow, compiled_step
-from monitored.compiled_step import StepRunner
+from monitored.compiled_step import StepRunner, TensorReader
 
 Pair = namedtuple("Pair", ["first", "second"])
 
@@ -195,6 +196,8 @@ def test_sessions_of_another_kind_are_left_alone(model: Model, monkeypatch: pyte
     with tf.Session(graph=model.graph) as replaced:
         replaced.run = lambda *args, **kwargs: "replaced"
         assert StepRunner().run(replaced, fetches, None) is None
+        replaced.run = model.session.run
+        assert StepRunner().run(replaced, fetches, None) is None
     monkeypatch.setattr(_tensorflow, "FORCE_FALLBACK", True)
     assert StepRunner().run(model.session, fetches, None) is None
 
@@ -241,3 +244,74 @@ def test_a_graph_may_grow_between_steps(model: Model) -> None:
         later = model.double + 1
     assert list(runner.run(model.session, {"caller": later}, None)["caller"]) == [3.0, 5.0]
     assert list(runner.run(model.session, {"caller": model.double}, None)["caller"]) == [2.0, 4.0]
+
+
+def test_requests_nested_too_deep_for_an_expression_are_left_to_session_run(model: Model) -> None:
+    for depth, is_compiled in ((20, True), (250, False)):
+        fetches: Any = model.variable
+        for _ in range(depth):
+            fetches = [fetches]
+        compiled = StepRunner().run(model.session, {"caller": fetches}, None)
+        assert (compiled is not None) is is_compiled
+        assert compiled is None or same(compiled, model.session.run({"caller": fetches}))
+
+
+def test_keys_that_look_alike_are_not_mixed_up(model: Model) -> None:
+    """MTS-RUN-03: results have the keys that were asked with, whatever these say they are equal to."""
+    runner = StepRunner()
+    for key in (1, True, 1.0, "1", (1,)):
+        (returned,) = runner.run(model.session, {"caller": {key: model.double}}, None)["caller"]
+        assert returned is key
+
+
+class Readings:
+    """A session beside a count of what `session.run` is asked for."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, session: tf.Session) -> None:
+        self.plain = 0
+        run = tf.Session.run
+
+        def counted(session: tf.Session, *args: Any, **kwargs: Any) -> Any:
+            self.plain += 1
+            return run(session, *args, **kwargs)
+
+        monkeypatch.setattr(tf.Session, "run", counted)
+        monkeypatch.setattr(_tensorflow, "_SESSION_RUN", counted)
+
+
+def test_a_reader_reads_without_session_run(model: Model, monkeypatch: pytest.MonkeyPatch) -> None:
+    readings, reader = Readings(monkeypatch, model.session), TensorReader()
+    for tensor in (model.double, model.variable, model.double, [model.double, model.text]):
+        assert same(reader.read(model.session, tensor), model.session.run(tensor))
+    assert readings.plain == 4  # those of this test
+    with tf.Session(graph=model.graph) as other:
+        other.run(model.variable.initializer)
+        assert reader.read(other, model.variable) == 5.0
+    monkeypatch.setattr(compiled_step, "ENABLED", False)
+    readings.plain = 0
+    assert list(reader.read(model.session, model.double)) == [2, 4]
+    assert readings.plain == 1
+
+
+def test_a_reader_takes_the_shortcut_while_it_works(monkeypatch: pytest.MonkeyPatch) -> None:
+    with tf.Graph().as_default():
+        variable = tf.get_variable("v", initializer=5.0)
+        default = tf.constant(7.0)
+        reader = TensorReader(lambda tensor: variable if tensor is default else None)
+        with tf.Session() as session:
+            readings = Readings(monkeypatch, session)
+            assert reader.read(session, default) == 7.0  # nothing is initialised
+            assert readings.plain == 1
+            session.run(variable.initializer)
+            assert reader.read(session, default) == 5.0
+            assert readings.plain == 2
+            assert reader.read(session, tf.constant(3.0)) == 3.0
+        with tf.Session() as session, pytest.raises(tf.errors.FailedPreconditionError):
+            reader.read(session, variable)
+
+
+def test_a_reader_reads_in_the_thread_that_asks() -> None:
+    with tf.Graph().as_default():
+        thread = tf.py_func(threading.get_ident, [], tf.int64)
+        with tf.Session() as session:
+            assert TensorReader().read(session, thread) == threading.get_ident()

@@ -115,6 +115,24 @@ def test_checkpoints_are_those_of_the_synchronous_hook(tmp_path, train, saver_cl
             assert ours[name] == content, name
 
 
+def test_copies_are_made_in_the_memory_of_those_before(tmp_path):
+    with tf.Graph().as_default():
+        op = model(parts=False)
+        hook = AsyncCheckpointSaverHook(str(tmp_path), save_steps=1, saver=monitored.Saver())
+        memory = []
+        with session_with(monitored, hook) as session:
+            for _ in range(3):
+                session.run(op)
+                hook.wait()
+                snapshot = hook._snapshots._of_saver[1]
+                memory.append([copy.ctypes.data for copy in snapshot._copies if np.ndim(copy) == 2])
+    assert memory[0] == memory[1] == memory[2]
+    assert memory[0]
+    for step in range(4):
+        rows = tf.train.load_checkpoint(str(tmp_path / f"model.ckpt-{step}")).get_tensor("rows")
+        assert np.array_equal(rows, np.arange(12.0).reshape(4, 3) + step)
+
+
 @BOTH
 def test_training_goes_on_and_the_values_are_those_of_the_step(tmp_path, train):
     with tf.Graph().as_default():

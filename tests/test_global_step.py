@@ -111,6 +111,22 @@ def test_both_implementations_share_one_read_tensor(fresh_graph):
     assert ours.global_step_read() is training_util._get_or_create_global_step_read()
 
 
+@pytest.mark.parametrize("use_resource", [True, False])
+@pytest.mark.parametrize("make_read", [ours.global_step_read, training_util._get_or_create_global_step_read])
+def test_the_variable_behind_the_read_tensor(fresh_graph, make_read, use_resource):
+    """It is known of either implementation's read tensor, and of no other tensor."""
+    step = tf.get_variable("step", initializer=7, use_resource=use_resource, trainable=False)
+    tf.add_to_collection(tf.GraphKeys.GLOBAL_STEP, step)
+    read = make_read()
+    assert ours.variable_read_by(read) is step
+    for other in (step, read.op.inputs[0], step + 0, "step/add:0", None):
+        assert ours.variable_read_by(other) is None
+    with tf.Graph().as_default():  # whatever the default graph is
+        assert ours.variable_read_by(read) is step
+    fresh_graph.clear_collection(tf.GraphKeys.GLOBAL_STEP)
+    assert ours.variable_read_by(read) is None
+
+
 def test_several_read_tensors(fresh_graph):
     """MTS-GS-03: RuntimeError."""
     for _ in range(2):

@@ -32,6 +32,9 @@ MAX_TOTAL = 2500
 MAX_MODULE = 250
 MAX_FUNCTION = 60
 
+CHEAPER = {"compiled_step.py", "graph_text.py"}
+"""Modules that say nothing new: what they do, a plain call of TensorFlow does slower. Not part of MAX_TOTAL."""
+
 # TensorFlow's module -> the names in it that the reference has no counterpart for. A string that
 # starts with "only:" turns it round: just these names count.
 TENSORFLOW_MODULES = {
@@ -74,7 +77,7 @@ TENSORFLOW_MODULES = {
 
 CONCERNS = {
     "sessions, scaffold": (
-        "training_session.py monitored_session.py session_layers.py step.py compiled_step.py session_creator.py "
+        "training_session.py monitored_session.py session_layers.py step.py session_creator.py "
         "scaffold.py errors.py",
         "training/monitored_session.py",
     ),
@@ -93,6 +96,7 @@ CONCERNS = {
     ),
     "global step": ("global_step.py", "training/training_util.py"),
     "package, private door": ("__init__.py _tensorflow.py", ""),
+    "the same, cheaper": (" ".join(sorted(CHEAPER)), ""),
 }
 """What the modules are about: ours and TensorFlow's by the beginnings of their names."""
 
@@ -196,8 +200,8 @@ def violations() -> list[str]:
         for path in reference_modules(extras=True)
         if (lines := count(path)) > MAX_MODULE
     ]
-    if (total := sum(map(count, reference_modules()))) > MAX_TOTAL:
-        found.append(f"reference: {total} code lines, at most {MAX_TOTAL}")
+    if (total := sum(count(path) for path in reference_modules() if path.name not in CHEAPER)) > MAX_TOTAL:
+        found.append(f"reference: {total} code lines without {', '.join(sorted(CHEAPER))}, at most {MAX_TOTAL}")
     found += [
         f"{function.where}: {function.lines} code lines, at most {MAX_FUNCTION}"
         for path in reference_modules(extras=True)

@@ -43,15 +43,19 @@ def chrome_trace(step_stats: Any, show_dataflow: bool, show_memory: bool) -> str
     return json.dumps({"traceEvents": events})
 
 
-def compiled_run(session: Any, tensors: list[str], targets: list[str], feeds: list[str]) -> Callable[..., list[Any]]:
+def compiled_run(
+    session: Any, tensors: list[str], targets: list[str], feeds: list[str], here: bool = False
+) -> Callable[..., list[Any]]:
     """Return a function from the values of `feeds` to those of `tensors`, which also runs `targets`.
 
-    Errors are those of `session.run`. The public `make_callable` words errors otherwise, takes
-    twice as long, and no feeds. TypeError without the private methods, OpError for a bad request.
+    `here` keeps the ops in the thread that calls. Errors are those of `session.run`. The public
+    `make_callable` words errors otherwise, takes twice as long, and no feeds. TypeError without the
+    private methods, OpError for a bad request.
     """
     if FORCE_FALLBACK or not (hasattr(session, "_make_callable_from_options") and hasattr(session, "_do_call")):
         raise TypeError(f"{session} cannot compile a run")
     options = message_class("tensorflow.CallableOptions")(fetch=tensors, target=targets, feed=feeds)
+    options.run_options.inter_op_thread_pool = -1 if here else 0
     return functools.partial(session._do_call, session._make_callable_from_options(options))
 
 
@@ -70,7 +74,8 @@ def is_local_session(sess: Any) -> bool:
 
     Nothing public tells whether a session is open; without the private attribute none counts.
     """
-    as_made = getattr(type(sess), "run", None) is _SESSION_RUN and "run" not in vars(sess)
+    run: Any = getattr(sess, "run", None)
+    as_made = getattr(run, "__func__", None) is _SESSION_RUN and run.__self__ is sess
     return as_made and getattr(sess, "_closed", True) is False and not sess.sess_str and not FORCE_FALLBACK
 
 

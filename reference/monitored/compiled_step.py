@@ -6,7 +6,6 @@ Nothing observable differs: whatever could is left to `session.run`, which is th
 `MONITORED_STEP=plain` in the environment, or `ENABLED` to False, to go the plain way always.
 """
 
-import operator
 import os
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -43,51 +42,65 @@ class StepRunner:
         shape = _shape_of(fetches)
         if shape is None:
             return None
-        key = (shape, *map(id, feeds))
-        if key not in self._plans:
+        shape += map(id, feeds)
+        key = tuple(shape)
+        try:
+            plan = self._plans[key]
+        except KeyError:
             if len(self._plans) >= MAX_PLANS:
                 del self._plans[next(iter(self._plans))]
-            try:
-                self._plans[key] = _Plan(session, fetches, list(feeds))
-            except (KeyError, TypeError, ValueError, tf.errors.OpError):
-                self._plans[key] = None
-        plan = self._plans[key]
-        if plan is None or not plan.accepts(feeds.values()):
+            plan = self._plans[key] = _plan_of(session, fetches, list(feeds))
+        if plan is None or (feeds and not plan.accepts(feeds.values())):
             return None
-        return plan.build([*map(_own, plan.run(*feeds.values()))])
+        return plan.run(*feeds.values())
 
 
 class TensorReader:
-    """Reads a tensor like `session.run(tensor)`, cheaply when session and tensor are those of before."""
+    """Reads a tensor like `session.run(tensor)`, cheaply when session and tensor are those of before.
 
-    def __init__(self) -> None:
-        self._runner, self._session = StepRunner(), None
+    `shortcut` returns, for a tensor, what has the same value, is cheaper to fetch, and may raise
+    FailedPreconditionError; or None.
+    """
+
+    def __init__(self, shortcut: Callable[[Any], Any] = lambda tensor: None) -> None:
+        self._find_shortcut, self._shortcut = shortcut, None
+        self._plan: _Plan | None = None
+        self._session = self._tensor = None
 
     def read(self, session: Any, tensor: Any) -> Any:
         """Return the tensor's value."""
-        if session is not self._session:
-            self._runner, self._session = StepRunner(), session
-        results = self._runner.run(session, {"": tensor}, None)
-        return session.run(tensor) if results is None else results[""]
+        if not (ENABLED and _tensorflow.is_local_session(session)):
+            return session.run(tensor)
+        if session is not self._session or tensor is not self._tensor:
+            self._session, self._tensor, self._shortcut = session, tensor, self._find_shortcut(tensor)
+            self._plan = _plan_of(session, tensor if self._shortcut is None else self._shortcut, [], here=True)
+        try:
+            return session.run(tensor) if self._plan is None else self._plan.run()
+        except tf.errors.FailedPreconditionError:
+            if self._shortcut is None:
+                raise
+            return session.run(tensor)
 
 
 class _Plan:
     """One shape of request, compiled; raises if it is for `session.run` to serve or to refuse.
 
-    Each tensor is fetched once. Whatever the plan is found by is kept alive.
+    Each tensor is fetched once. Whatever the plan is found by is kept alive. `here` runs the ops in
+    the thread that calls, which for a few small ones is sooner done than waking another.
     """
 
-    def __init__(self, session: tf.Session, fetches: Any, feeds: list[Any]) -> None:
+    def __init__(self, session: tf.Session, fetches: Any, feeds: list[Any], here: bool) -> None:
         self._graph = session.graph
         self._tensors: dict[str, int] = {}
         self._targets: dict[str, None] = {}
-        self._kept = list(feeds)
-        self.build = self._builder(fetches)
+        self._kept: dict[str, Any] = {"feeds": feeds}
+        # An expression puts the results together, several times as fast as a walk over the fetches.
+        self._build = eval(f"lambda values: {self._expression(fetches)}", self._kept)
         self._inputs = [self._input(feed) for feed in feeds]
         if not (self._tensors or self._targets):
             raise ValueError("nothing to run")
         elements = list(self._tensors), list(self._targets), [feed.name for feed in feeds]
-        self.run = _tensorflow.compiled_run(session, *elements)
+        self._run = _tensorflow.compiled_run(session, *elements, here)
 
     def accepts(self, values: Iterable[Any]) -> bool:
         """Whether the fed values are arrays of the right types and shapes as they are."""
@@ -98,26 +111,35 @@ class _Plan:
                 return False
         return True
 
-    def _builder(self, fetches: Any) -> Callable[[list[Any]], Any]:
-        """Note what to fetch and which ops to run; return what puts fetched values into this structure."""
+    def run(self, *fed: Any) -> Any:
+        """Run it with these values fed; return the results in the structure of the fetches."""
+        # A compiled run hands out the memory of a variable itself; session.run copies, so do we.
+        values = self._run(*fed)
+        return self._build([v.copy() if type(v) is np.ndarray and not v.flags.owndata else v for v in values])
+
+    def _expression(self, fetches: Any) -> str:
+        """Note what to fetch and which ops to run; return the Python that makes the results of `values`."""
         kind = type(fetches)
         if kind is dict:
-            keys, parts = list(fetches), [self._builder(value) for value in fetches.values()]
-            self._kept += keys
-            return lambda values: {key: part(values) for key, part in zip(keys, parts, strict=True)}
+            return f"{{{', '.join(f'{self._keep(key)}: {self._expression(value)}' for key, value in fetches.items())}}}"
         if isinstance(fetches, (list, tuple)):
-            parts = [self._builder(value) for value in fetches]
-            if kind is list or kind is tuple:
-                return lambda values: kind([part(values) for part in parts])
-            return lambda values: kind(*[part(values) for part in parts])
-        self._kept.append(fetches)
+            parts = "".join(f"{self._expression(value)}, " for value in fetches)
+            if kind is list:
+                return f"[{parts}]"
+            return f"({parts})" if kind is tuple else f"{self._keep(kind)}({parts})"
+        self._keep(fetches)
         element = self._graph.as_graph_element(fetches)
         if isinstance(element, tf.Operation):
             self._targets[element.name] = None
-            return lambda values: None
+            return "None"
         if element.op.type.startswith("GetSessionHandle"):
             raise TypeError(f"session.run returns an object for {element.name}")
-        return operator.itemgetter(self._tensors.setdefault(element.name, len(self._tensors)))
+        return f"values[{self._tensors.setdefault(element.name, len(self._tensors))}]"
+
+    def _keep(self, item: Any) -> str:
+        name = f"kept{len(self._kept)}"
+        self._kept[name] = item
+        return name
 
     def _input(self, feed: Any) -> tuple[np.dtype[Any], Any, Any]:
         """Return the type and shape that values of a fed tensor must have, its full shape if known."""
@@ -129,24 +151,36 @@ class _Plan:
         return dtype, feed.shape, tuple(feed.shape.as_list()) if feed.shape.is_fully_defined() else None
 
 
-def _own(value: Any) -> Any:
-    # A compiled run hands out the memory of a variable itself; session.run copies, so do we.
-    return value.copy() if type(value) is np.ndarray and not value.flags.owndata else value
+def _plan_of(session: tf.Session, fetches: Any, feeds: list[Any], here: bool = False) -> _Plan | None:
+    try:
+        return _Plan(session, fetches, feeds, here)
+    except (KeyError, SyntaxError, TypeError, ValueError, tf.errors.OpError):
+        return None
 
 
-def _shape_of(fetches: Any) -> Any:
-    """Return what a plan is found by, None for what has no plan.
+def _shape_of(fetches: dict[Any, Any]) -> list[Any] | None:
+    """Return what a plan is found by, level by level; None for what has no plan.
 
-    Names stand for themselves, containers for their kind and contents, all else for its identity.
+    Names stand for themselves, containers for their kind, length and contents, all else for its
+    identity.
     """
-    kind = type(fetches)
-    if kind is str:
-        return fetches
-    if kind is dict:
-        contents = [*map(_shape_of, fetches.values())]
-        keys = [key if type(key) is str else id(key) for key in fetches]
-        return None if None in contents else (kind, *keys, *contents)
-    if kind is list or kind is tuple or (issubclass(kind, tuple) and hasattr(kind, "_fields")):
-        contents = [*map(_shape_of, fetches)]
-        return None if None in contents else (kind, *contents)
-    return id(fetches) if isinstance(fetches, _LEAVES) else None
+    shape: list[Any] = []
+    containers: list[Any] = [fetches]
+    for container in containers:  # which grow meanwhile
+        kind, parts = type(container), container
+        if kind is dict:
+            shape += (kind, len(container), *[key if type(key) is str else id(key) for key in container])
+            parts = container.values()
+        elif kind is list or kind is tuple or (issubclass(kind, tuple) and hasattr(kind, "_fields")):
+            shape += (kind, len(container))
+        else:
+            return None
+        for part in parts:
+            if isinstance(part, _LEAVES):
+                shape.append(id(part))
+            elif type(part) is str:
+                shape.append(part)
+            else:
+                shape.append(None)
+                containers.append(part)
+    return shape

@@ -123,6 +123,14 @@ def _value_or_initial_value(step: Any) -> Any:
     return tf.cond(tf.is_variable_initialized(step), step.read_value, lambda: step.initial_value)
 
 
+def variable_read_by(read: Any) -> Any:
+    """Return the variable whose value, once it is initialised, `read` of `global_step_read` has; else None."""
+    for step in read.graph.get_collection(tf.GraphKeys.GLOBAL_STEP) if isinstance(read, tf.Tensor) else []:
+        if isinstance(step, tf.compat.v2.Variable) and read.op.name == step.op.name + "/add":
+            return step
+    return None
+
+
 def global_step_read_for(reader: str) -> Any:
     """Return `global_step_read()`; raises RuntimeError naming `reader` if there is no global step.
 

@@ -18,6 +18,7 @@ import tensorflow.compat.v1 as tf
 
 from monitored import _tensorflow, checkpoint_state, object_checkpoint, retention
 from monitored.global_step import global_step as read_global_step
+from monitored.graph_text import Serialized
 from monitored.object_checkpoint import explained
 from monitored.saveables import everything_saveable
 from monitored.saver_ops import SaverOps, add_scope, check, refuse_eager_mode, warn_of_v1, without_scope
@@ -263,7 +264,8 @@ class Saver:
             tf.io.write_graph(self._meta_graph[1], *os.path.split(file), as_text=False)
             return
         with sess.graph.as_default():
-            self._meta_graph = (state, self.export_meta_graph(file, **how))
+            exported = self.export_meta_graph(file, **how)
+        self._meta_graph = (state, Serialized(exported.SerializeToString(deterministic=True)))
 
     def _numbered_path(self, sess: Any, save_path: str, step: Any, state_name: str) -> str:
         if step is None:

@@ -150,8 +150,9 @@ class RecoveringSession(SessionLayer):
 
     def run(self, fetches: Any, feed_dict: Any = None, options: Any = None, run_metadata: Any = None) -> Any:
         """Run a step; after a preemption run it again, whole, in a new session."""
-        request = {"feed_dict": feed_dict, "options": options, "run_metadata": run_metadata}
-        return self._until_not_preempted(lambda sess: sess.run(fetches, **request))
+        return self._until_not_preempted(
+            lambda sess: sess.run(fetches, feed_dict=feed_dict, options=options, run_metadata=run_metadata)
+        )
 
     def run_step_fn(self, step_fn: StepFn, raw_session: tf.Session, run_with_hooks: RunFn | None) -> Any:
         """Call `step_fn`; after a preemption call it again from its start.

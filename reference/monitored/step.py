@@ -13,6 +13,8 @@ import tensorflow.compat.v1 as tf
 from monitored.compiled_step import StepRunner
 from monitored.session_run_hook import SessionRunArgs, SessionRunContext, SessionRunHook, SessionRunValues
 
+_tuple = tuple.__new__  # makes a named tuple in a third of the time
+
 CALLER = "caller"
 """The key of the user's own fetches; a hook that equals it takes their place. Rule: MTS-RUN-03."""
 
@@ -39,38 +41,40 @@ def run_step(
     Rules: MTS-RUN-02, MTS-RUN-03, MTS-RUN-04, MTS-RUN-07, MTS-RUN-08, MTS-RUN-10, MTS-EXC-03.
     """
     runner = runner if options is None and run_metadata is None else None
-    context = SessionRunContext(SessionRunArgs(fetches, feed_dict), session)
-    options = options or tf.RunOptions()
-    requested, feeds = _collect_requests(hooks, context, options)
-    run_metadata = run_metadata or tf.RunMetadata()
-    outputs = None
-    if runner is not None and not options.ByteSize():
-        outputs = runner.run(session, requested, feeds)
+    context = SessionRunContext(_tuple(SessionRunArgs, (fetches, feed_dict, None)), session)
+    options, run_metadata = options or tf.RunOptions(), run_metadata or tf.RunMetadata()
+    requested, feeds, has_options = _collect_requests(hooks, context, fetches, feed_dict, options)
+    outputs = None if runner is None or has_options else runner.run(session, requested, feeds)
     if outputs is None:
         outputs = (run or session.run)(fetches=requested, feed_dict=feeds, options=options, run_metadata=run_metadata)
     for hook in hooks:
-        hook.after_run(context, SessionRunValues(outputs.get(hook), options, run_metadata))
+        hook.after_run(context, _tuple(SessionRunValues, (outputs.get(hook), options, run_metadata)))
     return outputs[CALLER], context.stop_requested
 
 
 def _collect_requests(
-    hooks: Iterable[SessionRunHook], context: SessionRunContext, options: tf.RunOptions
-) -> tuple[dict[Any, Any], dict[Any, Any] | None]:
-    """Ask each hook; return all fetches by who asked, and all feeds. Merges into `options`."""
-    fetches: dict[Any, Any] = {CALLER: context.original_args.fetches}
+    hooks: Iterable[SessionRunHook], context: SessionRunContext, fetches: Any, feed_dict: Any, options: tf.RunOptions
+) -> tuple[dict[Any, Any], dict[Any, Any] | None, bool]:
+    """Ask each hook; return all fetches by who asked, all feeds, and whether any had options.
+
+    These are merged into `options`.
+    """
+    requested: dict[Any, Any] = {CALLER: fetches}
     hook_feeds: dict[Any, Any] = {}
+    has_options = False
     for hook in hooks:
         request = hook.before_run(context)
         if request is None:
             continue
         if request.fetches is not None:
-            fetches[hook] = request.fetches
+            requested[hook] = request.fetches
         if request.feed_dict:
             _refuse_double_feeds("Same tensor is fed by two hooks.", hook_feeds, request.feed_dict)
             hook_feeds.update(request.feed_dict)
         if request.options:
             merge_run_options(options, request.options)
-    return fetches, _join_feeds(hook_feeds, context.original_args.feed_dict)
+            has_options = True
+    return requested, _join_feeds(hook_feeds, feed_dict), has_options
 
 
 def _join_feeds(hook_feeds: dict[Any, Any], user_feeds: Any) -> Any:

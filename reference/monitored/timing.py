@@ -96,15 +96,18 @@ class NeverTriggerTimer:
         """Return None."""
 
 
-def due_step(timer: SecondOrStepTimer, stale_step: Any, steps_per_run: int, read_step: Callable[[], Any]) -> Any:
+def due_step(
+    timer: SecondOrStepTimer, stale_step: Any, steps_per_run: int, read: Callable[..., Any], *source: Any
+) -> Any:
     """Return the step at which to act after a run, or None for not now.
 
     A step fetched in the run may be from before its increment, so it counts `steps_per_run` late.
-    Only if the timer is due by that guess is the real step read, and asked about again.
+    Only if the timer is due by that guess is the real step read, by `read(*source)`, and asked
+    about again.
 
     Rules: MTS-CKH-02, MTS-STC-01.
     """
     if not timer.should_trigger_for_step(stale_step + steps_per_run):
         return None
-    step = read_step()
+    step = read(*source)
     return step if timer.should_trigger_for_step(step) else None

@@ -8,10 +8,10 @@ steps that run meanwhile nor on the life of the session the values came from.
 
 from typing import Any
 
+import numpy as np
 import tensorflow.compat.v1 as tf
 
 from monitored import _tensorflow
-from monitored.compiled_step import TensorReader
 
 _WRITERS = {"SaveV2": 3, "SaveSlices": 3, "Save": 2}
 """The ops that write values, and how many of their inputs come before the values."""
@@ -26,7 +26,6 @@ class Snapshots:
     def __init__(self, session: tf.Session) -> None:
         self._graph = session.graph
         self._of_saver: tuple[Any, SnapshotSession | None] = (None, None)
-        self._reader = TensorReader()
 
     def take(self, session: tf.Session, saver: Any) -> Any:
         """Copy the values that `saver` saves; return what it can save them from.
@@ -42,14 +41,14 @@ class Snapshots:
         detached = self._of_saver[1]
         if detached is None:
             return session
-        detached.values = self._reader.read(session, detached.tensors)
+        detached.copy_values_of(session)
         return detached
 
     def close(self) -> None:
         """Let go of everything; nothing may be being written."""
         if self._of_saver[1] is not None:
             self._of_saver[1].close()
-        self._of_saver, self._reader = (None, None), TensorReader()
+        self._of_saver = (None, None)
 
     def _detached(self, saver_def: Any) -> "SnapshotSession | None":
         try:
@@ -60,16 +59,18 @@ class Snapshots:
 
 
 class SnapshotSession(_tensorflow.SessionInterface):  # type: ignore[misc]
-    """What a saver takes for a session; runs the ops that write, on `values`.
+    """What a saver takes for a session; runs the ops that write, on values copied before.
 
-    `tensors` are those of `graph` whose values are to be written, in the order of `values`. Raises
-    ValueError if the op needs more of the graph than that.
+    The memory of the copies is kept for the next ones: to get it anew from the system takes longer
+    than to copy. Raises ValueError if the op that saves needs more of the graph than values.
     """
 
     def __init__(self, graph: tf.Graph, save_tensor_name: str) -> None:
         self._graph = graph
-        self.tensors: list[Any] = []
-        self.values: list[Any] = []
+        self._tensors: list[Any] = []
+        self._copies: list[Any] = []
+        self._feeds: dict[str, Any] = {}
+        self._read: Any = None
         with tf.Graph().as_default() as own_graph:
             tf.import_graph_def(self._writing_graph(graph.as_graph_element(save_tensor_name).op), name="")
         # In the thread that saves, and on no GPU: nothing here competes with the steps for either.
@@ -86,10 +87,17 @@ class SnapshotSession(_tensorflow.SessionInterface):  # type: ignore[misc]
         """The target of the session that writes: this process."""
         return self._session.sess_str
 
+    def copy_values_of(self, session: tf.Session) -> None:
+        """Copy the values to be written by the next run; `session` is the same one every time."""
+        if self._read is None:
+            self._read = _reader(session, self._tensors)
+        values = self._read()
+        self._copies = [*map(_copy_into, self._copies or [None] * len(values), values)]
+        self._feeds = {f"{_placeholder(index)}:0": value for index, value in enumerate(self._copies)}
+
     def run(self, fetches: Any, feed_dict: Any = None, options: Any = None, run_metadata: Any = None) -> Any:
-        """Run the ops that write; the values are let go afterwards."""
-        values, self.values = self.values, []
-        feeds = {f"{_placeholder(index)}:0": value for index, value in enumerate(values)}
+        """Run the ops that write what was copied last, once."""
+        feeds, self._feeds = self._feeds, {}
         return self._session.run(fetches, {**feeds, **(feed_dict or {})}, options, run_metadata)
 
     def close(self) -> None:
@@ -111,7 +119,7 @@ class SnapshotSession(_tensorflow.SessionInterface):  # type: ignore[misc]
                     waiting.append(before)
         if not any(node.op in _WRITERS for node in made.node):
             raise ValueError(f"{last.name!r} runs none of {', '.join(_WRITERS)}.")
-        for index, tensor in enumerate(self.tensors):
+        for index, tensor in enumerate(self._tensors):
             placeholder = made.node.add(name=_placeholder(index), op="Placeholder")
             placeholder.attr["dtype"].type = tensor.dtype.base_dtype.as_datatype_enum
         made.versions.CopyFrom(self._graph.graph_def_versions)
@@ -123,9 +131,26 @@ class SnapshotSession(_tensorflow.SessionInterface):  # type: ignore[misc]
         copy.device = ""
         copy.attr.pop("_class", None)  # which op it is next to; that one may stay behind
         for position in range(first_value, len(op.inputs)):
-            copy.input[position] = _placeholder(len(self.tensors))
-            self.tensors.append(op.inputs[position])
+            copy.input[position] = _placeholder(len(self._tensors))
+            self._tensors.append(op.inputs[position])
         return copy
+
+
+def _reader(session: tf.Session, tensors: list[Any]) -> Any:
+    """Return what reads the tensors, from where they are if the session is in this process."""
+    if _tensorflow.is_local_session(session):
+        return _tensorflow.compiled_run(session, [tensor.name for tensor in tensors], [], [], here=True)
+    return lambda: session.run(tensors)
+
+
+def _copy_into(memory: Any, value: Any) -> Any:
+    """Return a copy of `value`, in `memory` if it fits; what nothing else can change is its own copy."""
+    if type(value) is not np.ndarray or value.flags.owndata:
+        return value
+    if memory is None or memory.shape != value.shape or memory.dtype != value.dtype:
+        return value.copy()
+    np.copyto(memory, value)
+    return memory
 
 
 def _placeholder(index: int) -> str:

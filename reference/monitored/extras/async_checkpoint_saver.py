@@ -38,7 +38,7 @@ class AsyncCheckpointSaverHook(CheckpointSaverHook):
     recovery finds the newest checkpoint; so does the end of the process. What is killed meanwhile
     leaves the earlier checkpoints.
 
-    It needs as much memory again as the checkpoint has bytes, while it is written. A saver whose ops
+    It needs as much memory again as the checkpoint has bytes, from the first save on. A saver whose ops
     cannot be run apart from the graph (one built under control dependencies) saves synchronously,
     with a WARNING. In a cluster the chief writes all shards, so their values travel to it.
 

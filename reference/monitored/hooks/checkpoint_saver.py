@@ -5,7 +5,6 @@ How a checkpoint is written, and which old ones are deleted, is the saver's busi
 Source: tensorflow/python/training/basic_session_run_hooks.py
 """
 
-import functools
 import os
 from collections.abc import Sequence
 from typing import Any
@@ -13,7 +12,8 @@ from typing import Any
 import tensorflow.compat.v1 as tf
 
 from monitored.compiled_step import TensorReader
-from monitored.global_step import global_step_read_for
+from monitored.global_step import global_step_read_for, variable_read_by
+from monitored.graph_text import write_graph_text
 from monitored.session_run_hook import SessionRunArgs, SessionRunContext, SessionRunHook, SessionRunValues
 from monitored.timing import SecondOrStepTimer, due_step
 
@@ -69,7 +69,7 @@ class CheckpointSaverHook(SessionRunHook):
         self._listeners = listeners or []
         # More than one run takes: the real global step is looked at after every run.
         self._steps_per_run = 1000000
-        self._save_graph_def, self._reader = save_graph_def, TensorReader()
+        self._save_graph_def, self._reader = save_graph_def, TensorReader(variable_read_by)
 
     def _set_steps_per_run(self, steps_per_run: int) -> None:
         self._steps_per_run = steps_per_run
@@ -105,7 +105,7 @@ class CheckpointSaverHook(SessionRunHook):
         graph = tf.get_default_graph()
         graph_def = graph.as_graph_def(add_shapes=True)
         if self._save_graph_def:
-            tf.io.write_graph(graph_def, self._checkpoint_dir, "graph.pbtxt")
+            write_graph_text(graph_def, self._checkpoint_dir, "graph.pbtxt")
         saver_def = saver.saver_def if (saver := self._get_saver()) else None
         meta_graph_def = tf.train.export_meta_graph(graph_def=graph_def, saver_def=saver_def)
         self._summary_writer.add_graph(graph)
@@ -122,9 +122,9 @@ class CheckpointSaverHook(SessionRunHook):
 
         Rules: MTS-CKH-02, MTS-CKH-04, MTS-CKH-05.
         """
-        session = run_context.session
-        read_step = functools.partial(self._reader.read, session, self._global_step_tensor)
-        step = due_step(self._timer, run_values.results, self._steps_per_run, read_step)
+        session, stale_step = run_context.session, run_values.results
+        source = (self._reader.read, session, self._global_step_tensor)
+        step = due_step(self._timer, stale_step, self._steps_per_run, *source)
         if step is not None:
             self._timer.update_last_triggered_step(step)
             if self._save(session, step):

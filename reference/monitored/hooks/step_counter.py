@@ -7,7 +7,8 @@ from typing import Any
 
 import tensorflow.compat.v1 as tf
 
-from monitored.global_step import get_global_step, global_step_read_for
+from monitored.compiled_step import TensorReader
+from monitored.global_step import get_global_step, global_step_read_for, variable_read_by
 from monitored.session_run_hook import SessionRunArgs, SessionRunContext, SessionRunHook, SessionRunValues
 from monitored.timing import SecondOrStepTimer, due_step
 
@@ -32,7 +33,7 @@ class StepCounterHook(SessionRunHook):
         self._timer = SecondOrStepTimer(every_steps=every_n_steps, every_secs=every_n_secs)
         self._summary_writer, self._output_dir = summary_writer, output_dir
         self._last_global_step: Any = None
-        self._steps_per_run = 1
+        self._steps_per_run, self._reader = 1, TensorReader(variable_read_by)
 
     def _set_steps_per_run(self, steps_per_run: int) -> None:
         self._steps_per_run = steps_per_run
@@ -56,8 +57,9 @@ class StepCounterHook(SessionRunHook):
 
         Rules: MTS-STC-01.
         """
-        stale_step, session = run_values.results, run_context.session
-        step = due_step(self._timer, stale_step, self._steps_per_run, lambda: session.run(self._global_step_tensor))
+        stale_step = run_values.results
+        source = (self._reader.read, run_context.session, self._global_step_tensor)
+        step = due_step(self._timer, stale_step, self._steps_per_run, *source)
         if step is not None:
             elapsed_time, elapsed_steps = self._timer.update_last_triggered_step(step)
             if elapsed_time is not None:

@@ -7,7 +7,8 @@ from typing import Any
 
 import tensorflow.compat.v1 as tf
 
-from monitored.global_step import global_step_read_for
+from monitored.compiled_step import TensorReader
+from monitored.global_step import global_step_read_for, variable_read_by
 from monitored.session_run_hook import SessionRunArgs, SessionRunContext, SessionRunHook, SessionRunValues
 from monitored.timing import SecondOrStepTimer
 
@@ -36,6 +37,7 @@ class SummarySaverHook(SessionRunHook):
         self._scaffold, self._summary_op = scaffold, summary_op
         self._summary_writer, self._output_dir = summary_writer, output_dir
         self._timer = SecondOrStepTimer(every_secs=save_secs, every_steps=save_steps)
+        self._reader = TensorReader(variable_read_by)
 
     def begin(self) -> None:
         """Open the directory's event writer if none was given, and find the global step.
@@ -67,7 +69,7 @@ class SummarySaverHook(SessionRunHook):
             return
         step = run_values.results["global_step"] + 1
         if self._request_summary:
-            step = run_context.session.run(self._global_step_tensor)
+            step = self._reader.read(run_context.session, self._global_step_tensor)
             if self._next_step is None:
                 self._summary_writer.add_session_log(tf.SessionLog(status=tf.SessionLog.START), step)
             self._timer.update_last_triggered_step(step)
