@@ -56,7 +56,25 @@ def compiled_run(
         raise TypeError(f"{session} cannot compile a run")
     options = message_class("tensorflow.CallableOptions")(fetch=tensors, target=targets, feed=feeds)
     options.run_options.inter_op_thread_pool = -1 if here else 0
-    return functools.partial(session._do_call, session._make_callable_from_options(options))
+    compiled = session._make_callable_from_options(options)
+    try:
+        from tensorflow.python.client.pywrap_tf_session import TF_SessionRunCallable  # noqa: PLC0415 - feature test
+
+        direct = functools.partial(TF_SessionRunCallable, session._session, compiled._handle)
+    except (ImportError, AttributeError):
+        return functools.partial(session._do_call, compiled)
+
+    def run(*fed: Any, _kept: Any = compiled) -> Any:  # which lasts as long as `_kept`
+        try:
+            return direct(fed, None)
+        except tf.errors.OpError as error:
+            return session._do_call(_raise, error)  # words it as session.run does
+
+    return run
+
+
+def _raise(error: Exception) -> Any:
+    raise error
 
 
 def initialize_strategy_system() -> None:

@@ -74,16 +74,14 @@ def _collect_requests(
         if request.options:
             merge_run_options(options, request.options)
             has_options = True
-    return requested, _join_feeds(hook_feeds, feed_dict), has_options
+    return requested, _join_feeds(hook_feeds, feed_dict) if hook_feeds else feed_dict, has_options
 
 
 def _join_feeds(hook_feeds: dict[Any, Any], user_feeds: Any) -> Any:
-    """Return the step's feeds: the user's own object if no hook feeds, else hooks' then user's.
+    """Return the step's feeds where hooks feed: theirs, then the user's.
 
     Rules: MTS-RUN-05, MTS-RUN-06.
     """
-    if not hook_feeds:
-        return user_feeds
     if user_feeds:
         _refuse_double_feeds("Same tensor is fed by a SessionRunHook and user.", user_feeds, hook_feeds)
         hook_feeds.update(user_feeds)
