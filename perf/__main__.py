@@ -3,9 +3,10 @@
     python -m perf run      measure, print the tables, write JSON and a page
     python -m perf check    measure what guards the baseline and compare
     python -m perf report   print the tables of an earlier run again, and write its page
+    python -m perf soak     run a session for long and see whether it holds more and more
 
 Exit codes: 0 all is well; 1 a target is missed (run --strict), something is slower than the
-baseline (check), or a case failed; 2 the arguments are wrong, or there is no GPU; 3 there is no
+baseline (check), something grew (soak), or a case failed; 2 the arguments are wrong, or there is no GPU; 3 there is no
 baseline for this TensorFlow and device.
 """
 
@@ -36,6 +37,10 @@ def _parser() -> argparse.ArgumentParser:
     for command in (run, check):
         command.add_argument("--device", choices=("cpu", "gpu"), default="cpu", help="where the models are")
         command.add_argument("--only", default="", help="only cases whose id contains this")
+    soak = commands.add_parser("soak", help="run a session for long and see whether it holds more and more")
+    soak.add_argument("--steps", type=int, default=1_000_000, help="how many steps (1,000,000)")
+    soak.add_argument("--save-every", type=int, default=10_000, help="steps between asynchronous saves (10,000)")
+    soak.add_argument("--program", default="same", help="what is new in each step: same, list, lambda, key or feed")
     report = commands.add_parser("report", help="print and draw an earlier run")
     report.add_argument("json", nargs="?", type=Path, default=OUT / "perf.json", help="what run wrote")
     for command in (run, report):
@@ -108,6 +113,26 @@ def _measurer(case: Any, device: str) -> Callable[[], dict[str, Any]]:
     return lambda: cases.run(case, "default", device)
 
 
+def _soak(options: argparse.Namespace) -> int:
+    from perf import sides, soak  # noqa: PLC0415
+
+    sides.start()
+    print(f"{'steps':>12}{'RSS, MiB':>10}{'threads':>9}{'handles':>9}{'plans':>7}{'saves':>7}{'seconds':>9}")
+    held = []
+    with sides.temporary_setting("cpu", threads=True) as setting:
+        try:
+            for look in soak.soak(setting, options.steps, options.save_every, options.program):
+                held.append(look)
+                counts = f"{look.threads:>9}{look.handles:>9}{look.plans:>7}{look.saves:>7}{look.seconds:>9.0f}"
+                print(f"{look.steps:>12,}{look.rss / 2**20:>10.1f}{counts}", flush=True)
+        except ValueError as error:
+            print(error, file=sys.stderr)
+            return USAGE
+    grown = soak.grew(held)
+    print(f"grew since the second look: {', '.join(grown)}" if grown else "nothing grew since the second look")
+    return FAILED if grown else OK
+
+
 def _report(options: argparse.Namespace) -> int:
     from perf import page, report  # noqa: PLC0415
 
@@ -129,7 +154,7 @@ def main(arguments: list[str] | None = None) -> int:
         os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
-    return {"run": _run, "check": _check, "report": _report}[options.command](options)
+    return {"run": _run, "check": _check, "report": _report, "soak": _soak}[options.command](options)
 
 
 if __name__ == "__main__":
