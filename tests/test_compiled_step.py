@@ -264,6 +264,25 @@ def test_keys_that_look_alike_are_not_mixed_up(model: Model) -> None:
         assert returned is key
 
 
+def test_keys_that_are_always_new_compile_once(model: Model, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Compiling again takes as long as the graph is large."""
+    compiled = []
+    compile = model.session._make_callable_from_options
+    monkeypatch.setattr(
+        model.session, "_make_callable_from_options", lambda options: compiled.append(options) or compile(options)
+    )
+    runner = StepRunner()
+    for number in range(compiled_step.MAX_PLANS + 10):
+        fetches = {"caller": {f"step {number}": [model.double], (number,): model.step}}
+        results = runner.run(model.session, fetches, {model.x: np.float32([number, 0])})["caller"]
+        assert list(results) == [f"step {number}", (number,)]
+        assert list(results[f"step {number}"][0]) == [2 * number, 0]
+    assert len(compiled) == 1
+    for feeds in (None, {model.any_length: np.int64([1])}):
+        runner.run(model.session, {"caller": [model.double, model.step]}, feeds)
+    assert len(compiled) == 3
+
+
 class Readings:
     """A session beside a count of what `session.run` is asked for."""
 

@@ -6,7 +6,7 @@ package imports from inside TensorFlow.
 
 import functools
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import tensorflow.compat.v1 as tf
@@ -44,7 +44,7 @@ def chrome_trace(step_stats: Any, show_dataflow: bool, show_memory: bool) -> str
 
 
 def compiled_run(
-    session: Any, tensors: list[str], targets: list[str], feeds: list[str], here: bool = False
+    session: Any, tensors: Sequence[str], targets: Sequence[str], feeds: Sequence[str], here: bool = False
 ) -> Callable[..., list[Any]]:
     """Return a function from the values of `feeds` to those of `tensors`, which also runs `targets`.
 

@@ -6,6 +6,7 @@ Nothing observable differs: whatever could is left to `session.run`, which is th
 `MONITORED_STEP=plain` in the environment, or `ENABLED` to False, to go the plain way always.
 """
 
+import functools
 import os
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -33,6 +34,8 @@ class StepRunner:
 
     def __init__(self) -> None:
         self._plans: dict[Any, _Plan | None] = {}
+        # Requests that only look different, by fresh keys for instance, share what is dear to make.
+        self._compiled_run = functools.lru_cache(MAX_PLANS)(_tensorflow.compiled_run)
 
     def run(self, session: Any, fetches: dict[Any, Any], feed_dict: Any) -> Any:
         """Return the values of `fetches`; None, with nothing run, if this is for the plain way."""
@@ -49,7 +52,7 @@ class StepRunner:
         except KeyError:
             if len(self._plans) >= MAX_PLANS:
                 del self._plans[next(iter(self._plans))]
-            plan = self._plans[key] = _plan_of(session, fetches, list(feeds))
+            plan = self._plans[key] = _plan_of(session, fetches, list(feeds), self._compiled_run)
         if plan is None or (feeds and not plan.accepts(feeds.values())):
             return None
         return plan.run(*feeds.values())
@@ -73,7 +76,9 @@ class TensorReader:
             return session.run(tensor)
         if session is not self._session or tensor is not self._tensor:
             self._session, self._tensor, self._shortcut = session, tensor, self._find_shortcut(tensor)
-            self._plan = _plan_of(session, tensor if self._shortcut is None else self._shortcut, [], here=True)
+            fetch = tensor if self._shortcut is None else self._shortcut
+            # In the thread that calls: sooner done than waking another.
+            self._plan = _plan_of(session, fetch, [], functools.partial(_tensorflow.compiled_run, here=True))
         try:
             return session.run(tensor) if self._plan is None else self._plan.run()
         except tf.errors.FailedPreconditionError:
@@ -85,11 +90,10 @@ class TensorReader:
 class _Plan:
     """One shape of request, compiled; raises if it is for `session.run` to serve or to refuse.
 
-    Each tensor is fetched once. Whatever the plan is found by is kept alive. `here` runs the ops in
-    the thread that calls, which for a few small ones is sooner done than waking another.
+    Each tensor is fetched once. Whatever the plan is found by is kept alive.
     """
 
-    def __init__(self, session: tf.Session, fetches: Any, feeds: list[Any], here: bool) -> None:
+    def __init__(self, session: tf.Session, fetches: Any, feeds: list[Any], compiled_run: Any) -> None:
         self._graph = session.graph
         self._tensors: dict[str, int] = {}
         self._targets: dict[str, None] = {}
@@ -99,8 +103,7 @@ class _Plan:
         self._inputs = [self._input(feed) for feed in feeds]
         if not (self._tensors or self._targets):
             raise ValueError("nothing to run")
-        elements = list(self._tensors), list(self._targets), [feed.name for feed in feeds]
-        self._run = _tensorflow.compiled_run(session, *elements, here)
+        self._run = compiled_run(session, (*self._tensors,), (*self._targets,), tuple(feed.name for feed in feeds))
 
     def accepts(self, values: Iterable[Any]) -> bool:
         """Whether the fed values are arrays of the right types and shapes as they are."""
@@ -151,9 +154,9 @@ class _Plan:
         return dtype, feed.shape, tuple(feed.shape.as_list()) if feed.shape.is_fully_defined() else None
 
 
-def _plan_of(session: tf.Session, fetches: Any, feeds: list[Any], here: bool = False) -> _Plan | None:
+def _plan_of(session: tf.Session, fetches: Any, feeds: list[Any], compiled_run: Any) -> _Plan | None:
     try:
-        return _Plan(session, fetches, feeds, here)
+        return _Plan(session, fetches, feeds, compiled_run)
     except (KeyError, SyntaxError, TypeError, ValueError, tf.errors.OpError):
         return None
 

@@ -1,4 +1,4 @@
-"""The text of a graph, as `tf.io.write_graph` writes it, in a seventh of the time.
+"""The text of a graph, as `tf.io.write_graph` writes it, in a quarter of the time.
 
 Most attributes of a graph's nodes are alike, so each different one is printed once. Knows the
 layout of a node and leaves everything else to protobuf's own printer.
