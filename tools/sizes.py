@@ -77,8 +77,7 @@ TENSORFLOW_MODULES = {
 
 CONCERNS = {
     "sessions, scaffold": (
-        "training_session.py monitored_session.py session_layers.py step.py session_creator.py "
-        "scaffold.py errors.py",
+        "training_session.py monitored_session.py session_layers.py step.py session_creator.py scaffold.py errors.py",
         "training/monitored_session.py",
     ),
     "making a session ready": ("session_manager.py", "training/session_manager.py"),
