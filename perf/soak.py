@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from monitored import CheckpointSaverListener
 from monitored.compiled_step import StepRunner
 from monitored.extras import AsyncCheckpointSaverHook
 from perf import memory, models
@@ -78,6 +79,15 @@ def _tensors(session: Any) -> list[Any]:
     return [session.graph.as_graph_element(name) for name in (models.TRAIN, models.LOSS)]
 
 
+class _Saves(CheckpointSaverListener):
+    """Counts the saves after the first one of the session, which is none of training's."""
+
+    number = -1
+
+    def before_save(self, session: Any, global_step_value: Any) -> None:
+        self.number += 1
+
+
 PROGRAMS = {"same": _same, "list": _list, "lambda": _lambda, "key": _key, "feed": _feed}
 """What is new in each step: nothing, the fetch list, the step function, a key, what is fed."""
 
@@ -91,7 +101,8 @@ def soak(setting: Setting, steps: int, save_every: int, program: str = "same") -
         raise ValueError(f"steps must be at least {LOOKS}, program one of {', '.join(PROGRAMS)}: {steps}, {program}")
     start = time.perf_counter()
     folder = setting.new_folder()
-    saver_hook = AsyncCheckpointSaverHook(folder, save_steps=save_every)
+    saves = _Saves()
+    saver_hook = AsyncCheckpointSaverHook(folder, save_steps=save_every, listeners=[saves])
     arguments = {"checkpoint_dir": folder, "save_checkpoint_secs": None, "hooks": [saver_hook]}
     with monitored_session(MONITORED, models.tiny(setting.device), setting, **arguments) as session:
         step = PROGRAMS[program](session)
@@ -99,7 +110,7 @@ def soak(setting: Setting, steps: int, save_every: int, program: str = "same") -
             step(number)
             if number % (steps // LOOKS) == 0:
                 saver_hook.wait()
-                yield _look(number, number // save_every, time.perf_counter() - start)
+                yield _look(number, saves.number, time.perf_counter() - start)
 
 
 def _look(steps: int, saves: int, seconds: float) -> Held:
