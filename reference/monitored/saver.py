@@ -260,12 +260,14 @@ class Saver:
         """Write the meta graph; that of a graph which stays final is made once for each session."""
         how: dict[str, Any] = {"strip_default_attrs": strip, "save_debug_info": debug}
         state = (weakref.ref(sess), sess.graph.version, strip)
-        if sess.graph.finalized and not debug and state == self._meta_graph[0]:
+        stays = sess.graph.finalized and not debug
+        if stays and state == self._meta_graph[0]:
             tf.io.write_graph(self._meta_graph[1], *os.path.split(file), as_text=False)
             return
         with sess.graph.as_default():
             exported = self.export_meta_graph(file, **how)
-        self._meta_graph = (state, Serialized(exported.SerializeToString(deterministic=True)))
+        if stays:
+            self._meta_graph = (state, Serialized(exported.SerializeToString(deterministic=True)))
 
     def _numbered_path(self, sess: Any, save_path: str, step: Any, state_name: str) -> str:
         if step is None:

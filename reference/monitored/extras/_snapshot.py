@@ -6,12 +6,13 @@ names, writes, lists and deletes files; and what is written, and whether, depend
 steps that run meanwhile nor on the life of the session the values came from.
 """
 
+import contextlib
 from typing import Any
 
 import numpy as np
 import tensorflow.compat.v1 as tf
 
-from monitored import _tensorflow
+from monitored import _tensorflow, compiled_step
 
 _WRITERS = {"SaveV2": 3, "SaveSlices": 3, "Save": 2}
 """The ops that write values, and how many of their inputs come before the values."""
@@ -138,8 +139,9 @@ class SnapshotSession(_tensorflow.SessionInterface):  # type: ignore[misc]
 
 def _reader(session: tf.Session, tensors: list[Any]) -> Any:
     """Return what reads the tensors, from where they are if the session is in this process."""
-    if _tensorflow.is_local_session(session):
-        return _tensorflow.compiled_run(session, [tensor.name for tensor in tensors], [], [], here=True)
+    if compiled_step.ENABLED and _tensorflow.is_local_session(session):
+        with contextlib.suppress(TypeError, tf.errors.OpError):  # session.run then serves or refuses it
+            return _tensorflow.compiled_run(session, [tensor.name for tensor in tensors], [], [], here=True)
     return lambda: session.run(tensors)
 
 

@@ -38,9 +38,9 @@ class AsyncCheckpointSaverHook(CheckpointSaverHook):
     recovery finds the newest checkpoint; so does the end of the process. What is killed meanwhile
     leaves the earlier checkpoints.
 
-    It needs as much memory again as the checkpoint has bytes, from the first save on. A saver whose ops
-    cannot be run apart from the graph (one built under control dependencies) saves synchronously,
-    with a WARNING. In a cluster the chief writes all shards, so their values travel to it.
+    It needs as much memory again as the checkpoint has bytes, from the first save on. A saver whose
+    ops cannot be run apart from the graph (one built under control dependencies) saves
+    synchronously, with a WARNING. In a cluster the chief writes all shards, so their values travel to it.
 
     Use it in place of the default hook, on the chief only:
 
