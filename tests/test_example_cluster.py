@@ -1,0 +1,121 @@
+"""The cluster of the example: real processes, real gRPC, real kills."""
+
+import json
+import os
+import re
+import signal
+import threading
+
+import pytest
+import tensorflow.compat.v1 as tf
+
+from examples import cluster, digits
+
+TIME_LIMIT_SECS = 240
+
+
+def arguments(tmp_path, *more):
+    fixed = ["--logdir", str(tmp_path), "--time-limit", str(TIME_LIMIT_SECS), "--workers", "1"]
+    return cluster.parse_arguments([*fixed, *more])
+
+
+class Lines:
+    """What the processes printed, and somebody who waits for it."""
+
+    def __init__(self):
+        self.lines = []
+        self._changed = threading.Condition()
+
+    def __call__(self, task, line):
+        with self._changed:
+            self.lines.append(line)
+            self._changed.notify_all()
+
+    def wait_for(self, pattern, after=0):
+        """Return how many lines there are once one of those after the first `after` matches."""
+        with self._changed:
+            assert self._changed.wait_for(lambda: any(re.search(pattern, line) for line in self.lines[after:]), 120)
+            return len(self.lines)
+
+    def accuracy(self):
+        (found,) = re.findall(r"^test accuracy (.*)$", "\n".join(self.lines), re.MULTILINE)
+        return float(found)
+
+
+@pytest.mark.parametrize("implementation", digits.IMPLEMENTATIONS)
+@pytest.mark.parametrize("how", [[], ["--sync"]], ids=["asynchronous", "synchronous"])
+def test_it_learns_as_much_as_one_process(tmp_path, implementation, how):
+    """Within 3 of 100 images, for the order of the batches is another one."""
+    lines = Lines()
+    steps = 300
+    asked = arguments(tmp_path, "--steps", str(steps), "--implementation", implementation, *how)
+    members = cluster.run_cluster(asked, on_line=lines)
+    assert [member.starts for member in members.values()] == [1, 1, 1]
+    alone = digits.build_and_train(tf.train, str(tmp_path / "alone"), steps, seed=1)
+    assert lines.accuracy() > alone.test_accuracy - 0.03
+    ended = {line.split(":")[0] for line in lines.lines if "ended after" in line}
+    assert ended == {"chief 0", "worker 0"}
+    checkpoint = tf.train.load_checkpoint(tf.train.latest_checkpoint(str(tmp_path)))
+    assert checkpoint.get_tensor("global_step") >= steps
+
+
+@pytest.mark.parametrize("implementation", digits.IMPLEMENTATIONS)
+def test_it_survives_a_kill_of_each_role(tmp_path, implementation):
+    """One after the other: the chief and the parameter server take the training back to a checkpoint."""
+    lines = Lines()
+    done = []
+
+    def kill_each(members):
+        lines.wait_for("^worker 0: step ")
+        for name, sign_of_life in (("chief 0", "trains"), ("ps 0", "serves"), ("worker 0", "trains")):
+            seen = len(lines.lines)
+            os.kill(members[name].pid, signal.SIGKILL)
+            seen = lines.wait_for(f"^{name}: SIGKILL, starts again", seen)
+            seen = lines.wait_for(f"^{name}: {sign_of_life}$", seen)
+            if name != "worker 0":  # which may start again when the others have done all steps
+                lines.wait_for("^chief 0: step ", seen)
+            done.append(name)
+
+    def in_background(members):
+        threading.Thread(target=kill_each, args=(members,)).start()
+
+    asked = arguments(tmp_path, "--steps", "4000", "--implementation", implementation)
+    members = cluster.run_cluster(asked, on_line=lines, on_start=in_background)
+    assert done == ["chief 0", "ps 0", "worker 0"]
+    assert {name: member.starts for name, member in members.items()} == dict.fromkeys(members, 2)
+    assert lines.accuracy() > 0.9
+    assert tf.train.latest_checkpoint(str(tmp_path))
+    for member in members.values():
+        with pytest.raises(ProcessLookupError):
+            os.kill(member.pid, 0)
+
+
+@pytest.mark.parametrize(
+    "tf_config",
+    ["", "{}", "[]", '{"cluster": {}}', json.dumps({"cluster": {"ps": ["a:1"]}, "task": {"type": "ps", "index": 1}})],
+)
+def test_a_tf_config_that_is_not_one(tf_config):
+    with pytest.raises(ValueError, match="TF_CONFIG needs a cluster and a task that is in it"):
+        cluster.task_from(tf_config)
+
+
+def test_a_cluster_without_chief():
+    config = {"cluster": {"ps": ["a:1"], "worker": ["b:1"]}, "task": {"type": "ps", "index": 0}}
+    with pytest.raises(ValueError, match="needs a chief and a ps"):
+        cluster.task_from(json.dumps(config))
+
+
+def test_tasks_of_a_cluster_here():
+    tasks = cluster.tasks_of(2, 3)
+    assert [task.name for task in tasks] == ["ps 0", "ps 1", "chief 0", "worker 0", "worker 1", "worker 2"]
+    assert len({address for found in tasks[0].cluster.values() for address in found}) == 6
+    for task in tasks:
+        assert cluster.task_from(task.as_tf_config()) == task
+    assert {task.replicas for task in tasks} == {4}
+
+
+def test_time_is_limited(tmp_path):
+    asked = arguments(tmp_path, "--steps", "1000000")
+    asked.time_limit = 1
+    with pytest.raises(TimeoutError, match="not done after 1 s: chief 0, worker 0"):
+        cluster.run_cluster(asked)
