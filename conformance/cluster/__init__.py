@@ -1,0 +1,1 @@
+"""Scenarios on clusters of real processes: gRPC servers, a chief, workers, and kills among them."""

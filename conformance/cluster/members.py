@@ -1,0 +1,194 @@
+"""The processes of a cluster, told step by step what to do.
+
+A scenario runs in the process of the tests and does not train itself: it starts members, gives each
+one task after another, and kills some. What a member observes comes back with the answer to each
+task, so that the trace of a killed one is whole up to its last task. Order is the scenario's: a
+member that sleeps, waiting for another one, is held there until the scenario lets it go on.
+"""
+
+import contextlib
+import itertools
+import multiprocessing
+import os
+import random
+import re
+import signal
+import socket
+from typing import Any
+
+from conformance import implementations
+from conformance.cluster import tasks
+from conformance.cluster.seat import Position, Task, live
+from conformance.recorder import Recorder
+from conformance.trace import Event, Normalisation
+
+PATIENCE_SECS = 60.0
+"""How long a task may take before it counts as hanging."""
+
+# Below the ports that systems hand to outgoing connections: a killed server's port stays free for its next life.
+_PORTS = range(10000, 30000)
+
+NORMALISATIONS = (
+    Normalisation(
+        "how the end of a process reaches its peers depends on what they were doing just then",
+        r"(?s)(?:failed to connect to (?:all addresses|remote host)|Socket closed|Connection reset by peer"
+        r"|recvmsg:|sendmsg:|Broken pipe|End of TCP stream|Connection refused|Stream removed|GOAWAY received).*",
+        "<the connection is gone>",
+    ),
+    Normalisation(
+        "the runtime says which remote call failed, as JSON of gRPC",
+        r"(?s)\n?Additional GRPC error information from remote target .*",
+        "",
+    ),
+    Normalisation("incarnations are random numbers", r"\b\d{15,20}\b", "<incarnation>"),
+)
+
+
+class HangError(Exception):
+    """A member did not answer in time."""
+
+
+class MemberError(Exception):
+    """A member ended without a word, although nobody killed it."""
+
+
+class Member:
+    """One process of a cluster, as the scenario sees it."""
+
+    def __init__(self, name: str, position: Position) -> None:
+        self.name = name
+        self.events: list[Event] = []
+        context = multiprocessing.get_context("forkserver")
+        context.set_forkserver_preload(["conformance.interpreter", "conformance.cluster.tasks"])
+        self._connection, theirs = context.Pipe()
+        self._process = context.Process(target=live, args=(theirs, position), daemon=True)
+        self._process.start()
+        theirs.close()
+
+    def begin(self, task: Task, *arguments: Any, **options: Any) -> None:
+        """Let the member start on a task, and return at once."""
+        self._connection.send((task, arguments, options))
+
+    def finish(self, patience_secs: float = PATIENCE_SECS) -> Any:
+        """Wait until the member has done its task, letting it go on whenever it sleeps; return the task's value."""
+        while True:
+            kind, value = self._hear(patience_secs)
+            if kind == "done":
+                return value
+            self.go_on()
+
+    def do(self, task: Task, *arguments: Any, **options: Any) -> Any:
+        """Let the member do a task, and wait for it."""
+        self.begin(task, *arguments, **options)
+        return self.finish()
+
+    def leave(self) -> None:
+        """Let the member end its sandbox, so that its trace ends with what it leaves; its server goes on serving."""
+        self._connection.send(None)
+        self.finish()
+
+    def wait_for_sleep(self) -> float:
+        """Wait until the member sleeps in the midst of its task, and hold it there; return for how long it would."""
+        kind, value = self._hear(PATIENCE_SECS)
+        if kind != "sleeps":
+            raise MemberError(f"{self.name} was done, and did not sleep")
+        return float(value)
+
+    def go_on(self) -> None:
+        """Let a member that sleeps go on."""
+        self._connection.send(None)
+
+    def is_busy_for(self, secs: float) -> bool:
+        """Return whether the member, given so many seconds of real time, is still not done with its task."""
+        return not self._connection.poll(secs)
+
+    def kill(self) -> None:
+        """End the process with SIGKILL, whatever it does, and wait until it is gone."""
+        self._process.kill()
+        self._process.join()
+
+    def end(self) -> None:
+        """Kill the process if it is still there, and forget it."""
+        self.kill()
+        self._connection.close()
+
+    def _hear(self, patience_secs: float) -> tuple[str, Any]:
+        if not self._connection.poll(patience_secs):
+            # It says where it is before it dies.
+            os.kill(self._process.pid or 0, signal.SIGUSR1)
+            self._process.join(1)
+            raise HangError(f"{self.name} has not answered for {patience_secs} s; its stacks are in the output")
+        try:
+            kind, value, events = self._connection.recv()
+        except (EOFError, ConnectionResetError):
+            self._process.join()
+            raise MemberError(f"{self.name} ended with exit code {self._process.exitcode}") from None
+        self.events.extend(Event(*event) for event in events)
+        return kind, value
+
+
+class Cluster:
+    """The members of one scenario; as a context manager it ends them all and records their traces."""
+
+    def __init__(self, train: Any, record: Recorder, ps: int = 1, workers: int = 1) -> None:
+        addresses = iter(_free_addresses(ps + 1 + workers))
+        self.addresses = {
+            job: list(itertools.islice(addresses, number))
+            for job, number in (("ps", ps), ("chief", 1), ("worker", workers))
+            if number
+        }
+        self.members: list[Member] = []
+        self._train, self._record = train, record
+
+    def __enter__(self) -> "Cluster":
+        return self
+
+    def __exit__(self, error_type: Any, error: Any, traceback: Any) -> None:
+        for member in self.members:
+            member.end()
+        for member in self.members:
+            # Already described, in its own process.
+            trace = [[event.kind, event.data] for event in member.events]
+            self._record.events.append(Event(member.name, self._normalise(trace)))
+
+    def _normalise(self, data: Any) -> Any:
+        if isinstance(data, dict):
+            return {key: self._normalise(value) for key, value in data.items()}
+        if isinstance(data, list):
+            return [self._normalise(value) for value in data]
+        if not isinstance(data, str):
+            return data
+        for job, addresses in self.addresses.items():
+            for index, address in enumerate(addresses):
+                data = data.replace(address, f"<{job} {index}>")
+        for rule in NORMALISATIONS:
+            data = re.sub(rule.pattern, rule.replacement, data)
+        return data
+
+    def start(self, job: str, index: int = 0, serves: bool = True) -> Member:
+        """Start a process, and its server if it `serves`."""
+        implementation = implementations.of_namespace(self._train)
+        plain = implementations.is_plain(implementation)
+        # Checkpoints are the chief's; what other members find there while it writes is no observation.
+        folder = self._record.path() if job == "chief" else self._record.path(f"{job} {index}")
+        os.makedirs(folder, exist_ok=True)
+        position = Position(implementation.name, plain, folder, self.addresses, job, index)
+        lives = sum(member.name.startswith(f"{job} {index}, ") for member in self.members)
+        member = Member(f"{job} {index}, life {lives + 1}", position)
+        self.members.append(member)
+        if serves:
+            member.do(tasks.serve)
+        return member
+
+
+def _free_addresses(number: int) -> list[str]:
+    found: list[str] = []
+    with contextlib.ExitStack() as stack:
+        while len(found) < number:
+            port = random.SystemRandom().choice(_PORTS)
+            try:
+                stack.enter_context(socket.create_server(("127.0.0.1", port)))
+            except OSError:
+                continue
+            found.append(f"127.0.0.1:{port}")
+    return found
