@@ -15,7 +15,7 @@ os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
 if not any(argument in ("gpu", "all", "--device=gpu", "--device=all") for argument in sys.argv):
     os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")
 
-from conformance import enumeration, mutants, recorded, run
+from conformance import bad_input, enumeration, mutants, recorded, run
 
 
 def main(line: list[str] | None = None) -> int:
@@ -32,6 +32,7 @@ def main(line: list[str] | None = None) -> int:
     run.add_resume_argument(enumerated)
     enumeration.add_arguments(enumerated)
     mutants.add_arguments(commands.add_parser("mutants", help="plant faults and see whether they are noticed"))
+    bad_input.add_arguments(commands.add_parser("bad-input", help="run the table of bad arguments on both sides"))
     page = commands.add_parser("report", help="make the page of a result")
     page.add_argument("result", help="the result.json of a run")
     page.add_argument("--html", required=True, metavar="FILE", help="where the page goes")
@@ -40,7 +41,7 @@ def main(line: list[str] | None = None) -> int:
     arguments = parser.parse_args(line)
     doing = {
         "run": run.main, "enumerate": run.main_enumerate, "replay": _replay, "mutants": mutants.main,
-        "report": _report, "draw": recorded.main_draw, "compare": recorded.main_compare,
+        "bad-input": bad_input.main, "report": _report, "draw": recorded.main_draw, "compare": recorded.main_compare,
     }  # fmt: skip
     return doing[arguments.command](arguments)
 

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from packaging.specifiers import SpecifierSet
 
 DATA_FILE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "divergences.json")
-VERDICTS = ("not a promise", "TensorFlow bug not copied", "cheaper and visible")
+VERDICTS = ("not a promise", "TensorFlow bug not copied", "cheaper and visible", "clearer error")
 
 
 class Divergence(NamedTuple):

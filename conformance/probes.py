@@ -159,7 +159,7 @@ def _describe_meta_graph(proto: Any) -> Json:
         described["saver"] = {
             "max_to_keep": saver.max_to_keep,
             "sharded": saver.sharded,
-            "keep_hours": saver.keep_checkpoint_every_n_hours,
+            "keep_hours": Describer().describe(saver.keep_checkpoint_every_n_hours),
             "version": saver.version,
         }
     return described

@@ -29,6 +29,7 @@ class Recorder:
         self.thread_events = []  # type: List[Event]
         self.coordinators = []  # type: List[Any]
         self.graphs = []  # type: List[Any]
+        self.sessions = []  # type: List[Any]
         self.releases = []  # type: List[Callable[[], Any]]
         self._arrays = []  # type: List[List[Any]]
         self.describer = Describer(((directory, "<directory>"), (os.path.realpath(directory), "<directory>")))

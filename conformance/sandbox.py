@@ -47,7 +47,9 @@ class Clock:
         return self.now
 
     def sleep(self, secs: float) -> None:
-        """Move the clock by `secs`, and give other threads a moment of real time."""
+        """Move the clock by `secs`, and give other threads a moment of real time; it fails as the real one does."""
+        if secs < 0:
+            raise ValueError("sleep length must be non-negative")
         self.slept.append(secs)
         self.now += secs
         if self.on_sleep is not None:
@@ -82,7 +84,7 @@ def run_in_sandbox(
     directory = directory or tempfile.mkdtemp(prefix="conformance-")
     record = Recorder(train, directory, clock or Clock())
     threads_before = set(threading.enumerate())
-    made = []  # type: List[Any]
+    made = record.sessions
     try:
         with contextlib.ExitStack() as stack:
             stack.callback(os.chdir, os.getcwd())

@@ -65,6 +65,11 @@ NORMALISATIONS: Tuple[Normalisation, ...] = (
         r"\1",
     ),
     Normalisation(
+        "Python names a property's class since 3.11, with the class around it",
+        r"(property '\w+' of ')(?:\w+\.)+",
+        r"\1",
+    ),
+    Normalisation(
         "tensors print with op names and, by release, another class",
         r"<tf\.Tensor '[^']*'|<(?:Symbolic)?Tensor '[^']*'|(?:Symbolic)?Tensor\(\"[^\"]*\"",
         "<Tensor",

@@ -91,6 +91,8 @@ def generate_checkpoint_state_proto(
     paths = [] if all_model_checkpoint_paths is None else all_model_checkpoint_paths
     if not paths or paths[-1] != newest:
         tf.logging.info("%s is not in all_model_checkpoint_paths. Manually adding it.", newest)
+        if not hasattr(paths, "append"):
+            raise AttributeError(f"all_model_checkpoint_paths must be a list, to which a path is added. Got {paths!r}")
         paths.append(newest)
     if times and len(times) != len(paths):
         text = "Checkpoint timestamps, if provided, must match checkpoint paths"
@@ -120,9 +122,9 @@ def update_checkpoint_state(
 
     Rules: MTS-CKP-04, MTS-CKP-06.
     """
+    state_file = _state_file(save_dir, latest_filename)
     newest, paths, times = model_checkpoint_path, all_model_checkpoint_paths, all_model_checkpoint_timestamps
     state = generate_checkpoint_state_proto(save_dir, newest, paths, times, last_preserved_timestamp)
-    state_file = _state_file(save_dir, latest_filename)
     if state_file == state.model_checkpoint_path:
         text = "conflicts with path used for checkpoint state.  Please use a different save path."
         raise RuntimeError(f"Save path '{newest}' {text}")
@@ -174,7 +176,7 @@ def remove_checkpoint(
 
 def meta_graph_filename(checkpoint_filename: str, meta_graph_suffix: str = "meta") -> str:
     """Name the meta graph file of a checkpoint; a V1 shard suffix is not part of the name."""
-    return re.sub(r"-[\d\?]+-of-\d+$", "", checkpoint_filename) + "." + meta_graph_suffix
+    return ".".join([re.sub(r"-[\d\?]+-of-\d+$", "", checkpoint_filename), meta_graph_suffix])
 
 
 def _state_file(directory: str, latest_filename: str | None) -> str:

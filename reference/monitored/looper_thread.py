@@ -34,7 +34,7 @@ class LooperThread(threading.Thread):
 
         Rules: MTS-LPR-01.
         """
-        if not all(hasattr(coord, method) for method in _COORDINATOR_METHODS):
+        if not all(hasattr(type(coord), method) for method in _COORDINATOR_METHODS):
             text = "'coord' argument must be a Coordinator: %s"
             raise ValueError(text % coord)
         super().__init__()

@@ -70,10 +70,9 @@ class QueueRunner:
     def _read_definition(self, definition: Any, import_scope: str | None) -> tuple[Any, ...]:
         """Find the ops that `definition` names, and return its exception types."""
         assert isinstance(definition, _QueueRunnerDef)
-        scope = f"{import_scope.removesuffix('/')}/" if import_scope else ""
 
         def find(name: str) -> Any:
-            return tf.get_default_graph().as_graph_element(scope + name)
+            return tf.get_default_graph().as_graph_element(_under_scope(import_scope, name))
 
         self._queue = find(definition.queue_name)
         self._enqueue_ops = [find(name) for name in definition.enqueue_op_name]
@@ -245,6 +244,18 @@ def start_queue_runners(
         for runner in tf.get_collection(collection):
             threads += runner.create_threads(sess, coord=coord, daemon=daemon, start=start)
     return threads
+
+
+def _under_scope(scope: str | None, name: str) -> str:
+    """Return a name under a scope, if there is one; a scope that is no text is warned of and left out."""
+    if not scope:
+        return name
+    scope = scope[:-1] if scope[-1] == "/" else scope
+    try:
+        return "" + scope + "/" + name
+    except TypeError as error:
+        tf.logging.warning(error)
+        return name
 
 
 def _check_exception_types(types: Any) -> None:

@@ -27,7 +27,7 @@ def record(
     """
     if not max_to_keep:
         return list(listed), None
-    renewed = [saved for saved in listed if saved[0] != path]
+    renewed = [(listed_path, when) for listed_path, when in listed if listed_path != path]
     renewed.append((path, now))
     fallen = renewed.pop(0) if len(renewed) > max_to_keep else None
     return renewed, fallen

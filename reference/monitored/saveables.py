@@ -112,7 +112,7 @@ def _named(var_list: Any) -> dict[str, Any]:
     if not isinstance(var_list, (list, tuple, set)):
         raise TypeError(f"Variables to save should be passed in a dict or a list. Got {var_list}")
     named: dict[str, Any] = {}
-    for item in sorted(tf.nest.flatten(list(var_list)), key=lambda item: item.name):
+    for item in sorted(tf.nest.flatten(list(var_list)), key=_own_name):
         if _is_saveable(item):
             named[item.name] = item
         elif isinstance(item, Variable) and (info := item._get_save_slice_info()):
@@ -129,6 +129,13 @@ def _named(var_list: Any) -> dict[str, Any]:
                 raise ValueError(f"At least two variables have the same name: {name}")
             named[name] = stored
     return named
+
+
+def _own_name(item: Any) -> str:
+    if not hasattr(item, "name"):
+        raise AttributeError(f"Variables to save should be variables, or have a name. Got {item!r} among them")
+    name: str = item.name
+    return name
 
 
 def _name_and_tensor(item: Any) -> tuple[str, Any]:

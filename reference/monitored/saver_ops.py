@@ -52,7 +52,7 @@ class SaverOps:
             filename_tensor_name=prefix.name,
             save_tensor_name=saved.name,
             restore_op_name=restored.name,
-            max_to_keep=options["max_to_keep"] or 0,
+            max_to_keep=options["max_to_keep"],
             sharded=sharded,
             keep_checkpoint_every_n_hours=options["keep_checkpoint_every_n_hours"],
             version=self._write_version,

@@ -53,7 +53,7 @@ class Scaffold:
 
     def _fill_from(self, other: "Scaffold") -> None:
         """Take over each part that is None here. Rule: MTS-SCF-08."""
-        if not all(hasattr(other, part) for part in (*_PARTS, "_user_init_fn")):
+        if not all(hasattr(type(other), part) for part in _PARTS):
             raise TypeError("copy_from_scaffold is not a Scaffold instance.")
         if self._user_init_fn is None:
             self._user_init_fn = other._user_init_fn
@@ -155,8 +155,8 @@ class Scaffold:
 
         Rule: MTS-SCF-05.
         """
-        variables, resources = tf.local_variables_initializer(), _initialize(tf.GraphKeys.LOCAL_RESOURCES)
-        return tf.group(variables, tf.tables_initializer(), resources)
+        variables, tables = tf.local_variables_initializer(), tf.tables_initializer()
+        return tf.group(variables, tables, _initialize(tf.GraphKeys.LOCAL_RESOURCES))
 
 
 def _default_init_op() -> tf.Operation:
@@ -165,13 +165,13 @@ def _default_init_op() -> tf.Operation:
 
 
 def _default_ready_op() -> tf.Tensor:
-    resources = _uninitialized(tf.GraphKeys.RESOURCES, tf.GraphKeys.LOCAL_RESOURCES)
-    return tf.concat([tf.report_uninitialized_variables(), resources], 0)
+    variables = tf.report_uninitialized_variables()
+    return tf.concat([variables, _uninitialized(tf.GraphKeys.RESOURCES, tf.GraphKeys.LOCAL_RESOURCES)], 0)
 
 
 def _default_local_ready_op() -> tf.Tensor:
-    resources = _uninitialized(tf.GraphKeys.RESOURCES)
-    return tf.concat([tf.report_uninitialized_variables(tf.global_variables()), resources], 0)
+    variables = tf.report_uninitialized_variables(tf.global_variables())
+    return tf.concat([variables, _uninitialized(tf.GraphKeys.RESOURCES)], 0)
 
 
 def _initialize(collection_key: str) -> tf.Operation:

@@ -35,10 +35,11 @@ class GlobalStepWaiterHook(SessionRunHook):
         Rules: MTS-GSW-01.
         """
         target, logged_step = self._wait_until_step, 0
-        if not self._worker_is_started and target > 0:
+        # The comparisons are not turned round: NaN is waited for for ever.
+        if not self._worker_is_started and not target <= 0:
             text = "Waiting for global step %d before starting training."
             tf.logging.info(text, target)
-            while (step := run_context.session.run(self._global_step_tensor)) < target:
+            while not (step := run_context.session.run(self._global_step_tensor)) >= target:
                 if step - logged_step > 1000:
                     tf.logging.info(f"{text} Current step is %d.", target, step)
                     logged_step = step
