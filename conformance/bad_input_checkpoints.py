@@ -223,7 +223,8 @@ LATEST = {
 }  # fmt: skip
 PATH_LISTS = {
     **pick(OBJECTS, "5 text dict object fails_at_bool"), "tuple": ("/a/old",),
-    "generator": Fresh(lambda t: iter(["a"])), "list_of_5": Fresh(lambda t: [5]), "list_of_None": Fresh(lambda t: [None]),
+    "generator": Fresh(lambda t: iter(["a"])), "list_of_5": Fresh(lambda t: [5]),
+    "list_of_None": Fresh(lambda t: [None]),
     "pathlib": Fresh(
         lambda t: [pathlib.Path("/a/old")]), "bytes": Fresh(lambda t: [b"/a/old"]), "surrogate": Fresh(
         lambda t: ["\ud800"]),

@@ -177,6 +177,7 @@ def _tracked_sessions(record: Recorder, made: List[Any]) -> Any:
     own_close = "close" in vars(cls)
 
     def init(self: Any, target: str = "", graph: Any = None, config: Any = None) -> None:
+        self._session = None  # without it, __del__ of a session that cannot be made fails, and warns
         original_init(self, target, graph, config)
         made.append(self)
         if any(graph is self.graph for graph in record.graphs):
