@@ -67,7 +67,10 @@ class _LogCapture(logging.Handler):
         self._record = record
 
     def emit(self, record: Any) -> None:
-        text = record.getMessage()
+        try:
+            text = record.getMessage()
+        except (TypeError, ValueError) as error:  # logging goes on after a line that it cannot format
+            text = "{} cannot be formatted: {}".format(record.msg, error)
         if is_of_the_run(text):
             self._record.log(record.levelname, text, bool(record.exc_info))
 

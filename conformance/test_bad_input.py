@@ -54,7 +54,7 @@ def test_the_command_writes_what_both_sides_say(same):
     assert refused["verdict"] == "agrees"
     assert refused["oracle"] == refused["subject"] == "ValueError: Either every_secs or every_steps should be provided."
     assert refused["rules"] == ["MTS-TMR-01"]
-    assert rows["SecondOrStepTimer-every_secs=NaN"]["oracle"] == "accepted: 0"
+    assert rows["SecondOrStepTimer-every_secs=NaN"]["oracle"] == "accepted: 3"
 
 
 def test_the_command_prints_a_table(capsys):
