@@ -1,0 +1,163 @@
+"""Trainers killed while they save lose nothing; a trainer that would lose something is found out."""
+
+import contextlib
+import json
+import os
+import pathlib
+import signal
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import tensorflow.compat.v1 as tf
+
+import monitored
+from crashes import campaign, folder, report
+from crashes.__main__ import LOST, OK, USAGE, main
+from crashes.marks import Marks, Phase
+from crashes.server import Server
+
+ENVIRONMENT = {**os.environ, "PYTHONPATH": os.pathsep.join(map(os.path.abspath, filter(None, sys.path)))}
+
+
+@pytest.fixture(scope="module")
+def server():
+    with Server() as started:
+        yield started
+
+
+def test_nothing_is_lost(server):
+    kills = list(campaign.run(server, "monitored", campaign.configs("monitored", "small"), 12, 1))
+    assert [found for found in kills if report.failed(found)] == []
+    assert len(kills) == 12
+    assert sum(found.inside_a_save for found in kills) >= 6
+    assert {found.config for found in kills} == {"sync-small", "async-small"}
+    assert max(found.announced for found in kills) > 0
+    assert report.rows(kills)[-1][:6] == ["all", "6", "6", "12", "0", "0"]
+
+
+@pytest.mark.parametrize(
+    ("plant", "kind", "kills"),
+    [("state-first", "sync-large", 4), ("announce-first", "sync-large", 4), ("torn", "sync-small", 1)],
+)
+def test_a_planted_fault_is_noticed(server, plant, kind, kills):
+    found = list(campaign.run(server, "monitored", campaign.configs("monitored", kind), kills, 3, plant=plant))
+    wanted = {
+        "state-first": "cannot be read",
+        "announce-first": "was announced, the newest checkpoint is of step",
+        "torn": "is torn: v3",
+    }
+    texts = [text for kill in found for text in (*kill.losses, kill.restart)]
+    assert any(wanted[plant] in text for text in texts), texts
+
+
+@pytest.mark.parametrize(("plant", "code"), [("torn", LOST), ("", OK)])
+def test_the_command(server, tmp_path, monkeypatch, capsys, plant, code):
+    monkeypatch.setattr("crashes.server.Server", lambda: contextlib.nullcontext(server))
+    path = tmp_path / "result.json"
+    options = ("--kills", "1", "--seed", "7", "--only", "sync-small", "--json", str(path), "--plant", plant)
+    assert main(list(options)) == code
+    result = json.loads(path.read_text())
+    assert (result["seed"], result["kills"], result["implementation"]) == (7, 1, "monitored")
+    assert bool(result["losses"] or result["failed_restarts"]) == bool(plant)
+    assert len(result["every_kill"]) == 1
+    output = capsys.readouterr().out
+    assert "--seed=7" in output
+    assert ("is torn" in output) == bool(plant)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        (("--implementation", "other"), "--implementation must be one of monitored, tensorflow, not 'other'"),
+        (("--implementation", "tensorflow", "--only", "async"), "--only='async' is no kind of job"),
+        (("--kills", "3"), "--kills must be at least 4"),
+        (("--plant", "x"), "--plant must be one of state-first"),
+        (("--folder", "/no/such"), "--folder must be a folder, not '/no/such'"),
+    ],
+)
+def test_wrong_usage(arguments, text, capsys):
+    assert main(list(arguments)) == USAGE
+    assert text in capsys.readouterr().err
+
+
+@pytest.fixture
+def saved(tmp_path):
+    """A folder with checkpoints of the steps 0 to 2, all variables equal to the step."""
+    with tf.Graph().as_default():
+        step = tf.train.create_global_step()
+        weight = tf.get_variable("weight", [1000], initializer=tf.zeros_initializer())
+        saver = monitored.Saver()
+        with tf.Session() as session:
+            session.run(tf.global_variables_initializer())
+            for number in range(3):
+                session.run([step.assign(number), weight.assign(np.full(1000, number))])
+                saver.save(session, str(tmp_path / "model.ckpt"), number)
+    return tmp_path
+
+
+def test_a_whole_folder(saved):
+    (saved / "model.ckpt-3.data-00000-of-00001.tempstate123").write_bytes(b"12345")
+    (saved / "model.ckpt-4.index").write_bytes(b"123")
+    (saved / "checkpoint.tmp0a").write_bytes(b"1")
+    found = folder.look(str(saved), announced=2)
+    assert found == folder.Found(2, [], "whole", {"unfinished file": 6, "unlisted checkpoint": 3})
+
+
+@pytest.mark.parametrize(
+    ("damage", "loss"),
+    [
+        (lambda path: (path / "checkpoint").write_text(""), "the state file is no state: ''"),
+        (lambda path: (path / "checkpoint").write_text('model_checkpoint_path: "a"\n'), "is no state"),
+        (lambda path: os.truncate(path / "checkpoint", 90), "is no state"),
+        (lambda path: os.remove(path / "checkpoint"), "step 2 was announced, the newest checkpoint is of step -1"),
+        (lambda path: os.remove(path / "model.ckpt-1.index"), "model.ckpt-1 is listed and cannot be read"),
+        (
+            lambda path: os.truncate(path / "model.ckpt-2.data-00000-of-00001", 2000),
+            "model.ckpt-2 is listed and cannot",
+        ),
+        (lambda path: flip(path / "model.ckpt-0.data-00000-of-00001"), "model.ckpt-0 is listed and cannot be read"),
+        (lambda path: copy(path, "model.ckpt-1", "model.ckpt-2"), "model.ckpt-2 is torn: global_step, weight"),
+    ],
+)
+def test_a_damaged_folder(saved, damage, loss):
+    damage(saved)
+    losses = folder.look(str(saved), announced=2).losses
+    assert any(loss in text for text in losses), losses
+
+
+def flip(path: pathlib.Path) -> None:
+    content = bytearray(path.read_bytes())
+    content[2000] ^= 1
+    path.write_bytes(content)
+
+
+def copy(path: pathlib.Path, source: str, target: str) -> None:
+    for ending in (".index", ".data-00000-of-00001"):
+        (path / f"{target}{ending}").write_bytes((path / f"{source}{ending}").read_bytes())
+
+
+@pytest.mark.parametrize(("content", "meta"), [(None, "missing"), (b"", "cut"), (b"\xff\xff", "cut")])
+def test_the_newest_meta_graph(saved, content, meta):
+    path = saved / "model.ckpt-2.meta"
+    path.unlink() if content is None else path.write_bytes(content)
+    assert folder.look(str(saved), announced=2).meta == meta
+
+
+def test_marks_outlive_the_process(tmp_path):
+    path = str(tmp_path / "marks")
+    marks = Marks(path, new=True)
+    program = f"""
+import os, signal
+from crashes.marks import Marks, Phase
+marks = Marks({path!r})
+marks.phase, marks.saves, marks.restored, marks.announced = Phase.STATE, 3, 8, 12
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+    done = subprocess.run([sys.executable, "-c", program], env=ENVIRONMENT, check=False, timeout=60)
+    assert done.returncode == -signal.SIGKILL
+    assert (marks.phase, marks.saves, marks.restored, marks.announced) == (Phase.STATE, 3, 8, 12)
+    marks.start()
+    assert (marks.phase, marks.saves, marks.restored, marks.announced) == (Phase.STARTING, 0, -1, 12)
+    marks.close()
