@@ -91,8 +91,11 @@ def checkpoint_variables(prefix: str) -> Json:
 def meta_graph(path: str) -> Json:
     """Return what a `.meta` file promises: its collections, variables and saver."""
     proto = tf.MetaGraphDef()
-    with open(path, "rb") as file:
-        proto.ParseFromString(file.read())
+    try:
+        with open(path, "rb") as file:
+            proto.ParseFromString(file.read())
+    except Exception as error:  # cut short by a fault; protobuf's error has moved between releases
+        return type(error).__name__
     return _describe_meta_graph(proto)
 
 
