@@ -166,6 +166,10 @@ def _checkpoints() -> Iterator[Case]:
         floor=checkpoints.MEMORY_COPY,
         effort=SLOW,
     )
+    for size in (SMALL, LARGE):
+        yield _sized(
+            "stall_checkpoint_durable", checkpoints.durable_stall, size, floor=checkpoints.PLAIN_FILE, effort=SLOW
+        )
     yield _sized("stall_checkpoint", checkpoints.save_stall, TINY, profiles=("smoke",))
     yield _sized("stall_checkpoint", checkpoints.save_stall, SMALL, gate=True)
     for size in (models.Size(10, 1000), models.Size(10, 100_000), models.Size(10, 2_000_000)):

@@ -12,12 +12,13 @@ import numpy as np
 import tensorflow.compat.v1 as tf
 
 import monitored
-from monitored.extras import AsyncCheckpointSaverHook
+from monitored.extras import AsyncCheckpointSaverHook, DurableSaver
 from perf import models
 from perf.measure import Subject
 from perf.sides import FLOOR, MONITORED, SIDES, TF_TRAIN, Setting, monitored_session, raw_session, within
 
 PLAIN_FILE, MEMORY_COPY, TOTAL = "plain file", "memory copy", "monitored, until written"
+NOT_FLUSHED = "monitored, not flushed"
 
 NO_OTHER_HOOKS = {"save_summaries_steps": None, "save_summaries_secs": None, "log_step_count_steps": None}
 
@@ -45,9 +46,20 @@ def async_stall(setting: Setting, size: models.Size) -> dict[str, Subject]:
     return subjects | _floors(size, setting)
 
 
-def saving_step(side: str, size: models.Size, setting: Setting) -> Subject:
+def durable_stall(setting: Setting, size: models.Size) -> dict[str, Subject]:
+    """A step that saves and flushes to the disk, beside one that leaves that to the system, and the floors.
+
+    What it costs is the disk's: measure in a folder of the file system that counts (TMPDIR).
+    """
+    scaffold = monitored.Scaffold(saver=DurableSaver(defer_build=True, sharded=True))
+    subjects = {MONITORED: saving_step(MONITORED, size, setting, scaffold=scaffold)}
+    subjects |= {NOT_FLUSHED: saving_step(MONITORED, size, setting), TF_TRAIN: saving_step(TF_TRAIN, size, setting)}
+    return subjects | _floors(size, setting)
+
+
+def saving_step(side: str, size: models.Size, setting: Setting, **more: Any) -> Subject:
     """Prepare with a step that does not save; run one that does, as every second one does."""
-    arguments = {"checkpoint_dir": setting.new_folder(), "save_checkpoint_steps": 2, **NO_OTHER_HOOKS}
+    arguments = {"checkpoint_dir": setting.new_folder(), "save_checkpoint_steps": 2, **NO_OTHER_HOOKS, **more}
     session = monitored_session(side, size, setting, **arguments)
     count = session.graph.get_tensor_by_name(models.COUNT)
     step = within(session.graph, lambda: session.run(count))

@@ -16,3 +16,8 @@ def test_stall_checkpoint(case: Case, paired: Paired) -> None:
 def test_stall_checkpoint_async(case: Case, paired: Paired) -> None:
     """The same with a background thread, and the time until the checkpoint is there."""
     assert paired(case)["cost"]
+
+
+def test_stall_checkpoint_durable(case: Case, paired: Paired) -> None:
+    """A step that saves and flushes what it saved to the disk."""
+    assert paired(case)["cost"]
