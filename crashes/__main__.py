@@ -33,6 +33,7 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument(
         "--implementation", default="monitored", help="monitored (default), or tensorflow: sync jobs only"
     )
+    made.add_argument("--durable", action="store_true", help="save with a DurableSaver of monitored.extras")
     made.add_argument("--json", metavar="FILE", help="write every kill there")
     made.add_argument("--folder", metavar="PATH", help="where the jobs save (default: the temporary folder)")
     made.add_argument("--plant", default="", help="give the trainers a fault, which must be noticed: see --list-plants")
@@ -60,15 +61,16 @@ def main(line: list[str] | None = None) -> int:
     seed = random.SystemRandom().randrange(2**32) if options.seed is None else options.seed
     print(f"{options.kills} kills of {options.implementation}, --seed={seed}", flush=True)
     with server.Server() as started:
-        how = (options.implementation, kinds, options.kills, seed, options.folder, options.plant)
-        return _report(options, seed, campaign.run(started, *how))
+        what = (options.implementation, kinds, options.kills, seed, options.folder, options.plant, options.durable)
+        return _report(options, seed, campaign.run(started, *what))
 
 
 def _report(options: argparse.Namespace, seed: int, found: Iterator[Any]) -> int:
     """Say how far it is, and in the end what was found; return the exit code."""
     from crashes import report  # noqa: PLC0415 - after the environment is set
 
-    settings = {"implementation": options.implementation, "seed": seed, "only": options.only, "plant": options.plant}
+    names = ("implementation", "only", "plant", "durable")
+    settings = {"seed": seed, **{name: getattr(options, name) for name in names}}
     start = said = time.monotonic()
     kills = []
     for kill in found:
@@ -98,6 +100,8 @@ def _wrong(options: argparse.Namespace, trainer: Any, names: list[str], kinds: l
         return f"--kills must be at least {len(kinds)}, one for each kind of job, not {options.kills}"
     if options.plant and options.plant not in plants:
         return f"--plant must be one of {', '.join(plants)}, not {options.plant!r}"
+    if options.durable and options.implementation != "monitored":
+        return f"--durable needs --implementation=monitored, not {options.implementation!r}"
     if options.folder and not os.path.isdir(options.folder):
         return f"--folder must be a folder, not {options.folder!r}"
     return ""

@@ -10,7 +10,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from crashes import folder, trainer
 from crashes.marks import INSIDE_A_SAVE, Marks, Phase
@@ -33,6 +33,8 @@ _WEIGHTS = {
     Phase.WRITTEN: 6,
 }
 """How often a kill is aimed at each phase, in percent."""
+
+_DURABLE_WEIGHTS = {**_WEIGHTS, Phase.VALUES: 17, Phase.FLUSHING: 17}
 
 
 class Config(NamedTuple):
@@ -95,6 +97,7 @@ def run(
     seed: int,
     where: str | None = None,
     plant: str = "",
+    durable: bool = False,
 ) -> Iterator[Kill]:
     """Kill `kills` trainers, as many of each kind; yield each kill as soon as its restart is known."""
     shares = [kills // len(kinds) + (index < kills % len(kinds)) for index in range(len(kinds))]
@@ -102,27 +105,27 @@ def run(
         for first in range(0, share, KILLS_OF_A_JOB):
             draw = random.Random(f"{seed} {implementation} {config.name} {first}")
             with tempfile.TemporaryDirectory(prefix="crashes-", dir=where) as place:
-                job = _Job(server, implementation, config, place, plant, draw)
+                job = _Job(server, config, place, draw, implementation=implementation, plant=plant, durable=durable)
                 yield from job.run(range(first, min(first + KILLS_OF_A_JOB, share)))
 
 
 class _Job:
     """One folder, and the processes that train in it."""
 
-    def __init__(
-        self, server: Server, implementation: str, config: Config, place: str, plant: str, draw: random.Random
-    ) -> None:
+    def __init__(self, server: Server, config: Config, place: str, draw: random.Random, **how: Any) -> None:
         self._server, self._config, self._draw = server, config, draw
-        paths = {name: os.path.join(place, name) for name in ("folder", "marks", "errors")}
         variables, floats = SIZES[config.size]
-        self._task = trainer.Job(implementation, config.asynchronous, variables, floats, **paths, plant=plant)
+        paths = {name: os.path.join(place, name) for name in ("folder", "marks", "errors")}
+        size = {"variables": variables, "floats": floats}
+        self._task = trainer.Job(asynchronous=config.asynchronous, **size, **paths, **how)
         self._marks = Marks(self._task.marks, new=True)
 
     def run(self, numbers: range) -> Iterator[Kill]:
         try:
             kill, expected = None, 0
+            weights = _DURABLE_WEIGHTS if self._task.durable else _WEIGHTS
             for number in numbers:
-                aimed_at = self._draw.choices(list(_WEIGHTS), list(_WEIGHTS.values()))[0]
+                aimed_at = self._draw.choices(list(weights), list(weights.values()))[0]
                 restart, phase = self._one_process(aimed_at, self._draw.randint(1, 4), self._draw.random(), expected)
                 if kill is not None:
                     yield kill._replace(restart=restart)

@@ -10,7 +10,7 @@ import time
 
 
 class Phase(enum.IntEnum):
-    """What a trainer is doing; from VALUES to META it is writing a checkpoint."""
+    """What a trainer is doing; from BEFORE on it is writing a checkpoint."""
 
     STARTING = 0
     BETWEEN = 1
@@ -20,6 +20,7 @@ class Phase(enum.IntEnum):
     DELETING = 5
     META = 6
     WRITTEN = 7
+    FLUSHING = 8
 
 
 TITLES = {
@@ -31,6 +32,7 @@ TITLES = {
     Phase.DELETING: "deleting an old one",
     Phase.META: "meta graph",
     Phase.WRITTEN: "before announcing",
+    Phase.FLUSHING: "flushing to the disk",
 }
 
 INSIDE_A_SAVE = tuple(Phase)[Phase.BEFORE :]

@@ -14,19 +14,25 @@ import tensorflow.compat.v1 as tf
 
 import monitored
 from crashes.marks import Marks, Phase
-from monitored.extras import AsyncCheckpointSaverHook
+from monitored.extras import AsyncCheckpointSaverHook, DurableSaver
 
 SAVE_STEPS = 4
 KEPT = 3
 IMPLEMENTATIONS: dict[str, Any] = {"monitored": monitored, "tensorflow": tf.train}
 
 _PHASES = {
-    "monitored": {"_list_checkpoint": Phase.STATE, "_delete_one_evicted": Phase.DELETING},
-    "tensorflow": {"_RecordLastCheckpoint": Phase.STATE, "_MaybeDeleteOldCheckpoints": Phase.DELETING},
+    "monitored": {
+        "_list_checkpoint": Phase.STATE,
+        "_delete_one_evicted": Phase.DELETING,
+        "_write_meta_graph": Phase.META,
+    },
+    "tensorflow": {
+        "_RecordLastCheckpoint": Phase.STATE,
+        "_MaybeDeleteOldCheckpoints": Phase.DELETING,
+        "export_meta_graph": Phase.META,
+    },
 }
-"""The methods of a saver at whose beginning another phase begins; export_meta_graph and save besides."""
-
-_META = {"monitored": "_write_meta_graph", "tensorflow": "export_meta_graph"}
+"""The methods of a saver at whose beginning another phase begins; `save` besides, and `_flush` of a DurableSaver."""
 
 PLANTS = {
     "state-first": "the state file is replaced before the values are written",
@@ -47,6 +53,7 @@ class Job(NamedTuple):
     folder: str
     marks: str
     errors: str
+    durable: bool = False
     plant: str = ""
     last_step: int = 0
 
@@ -71,7 +78,7 @@ def _train(job: Job) -> None:
             tf.get_variable(f"v{i}", [job.floats], initializer=tf.zeros_initializer()) for i in range(job.variables)
         ]
         count = _count(step, variables, job.plant)
-        saver = _saver(train.Saver, job, marks)
+        saver = _saver(DurableSaver if job.durable else train.Saver, job, marks)
         hook_class = AsyncCheckpointSaverHook if job.asynchronous else train.CheckpointSaverHook
         saving = hook_class(
             job.folder, save_steps=SAVE_STEPS, saver=saver, listeners=[_listener(train, marks, job.plant)]
@@ -106,7 +113,8 @@ def _saver(base: Any, job: Job, marks: Marks) -> Any:
             marks.phase = Phase.WRITTEN
             return written
 
-    for method, phase in {**_PHASES[job.implementation], _META[job.implementation]: Phase.META}.items():
+    flushing = {"_flush": Phase.FLUSHING} if job.durable else {}
+    for method, phase in {**_PHASES[job.implementation], **flushing}.items():
         setattr(MarkingSaver, method, _marking(getattr(base, method), marks, phase))
     if job.plant == "in-place":
         MarkingSaver._list_checkpoint = _in_place(MarkingSaver._list_checkpoint)

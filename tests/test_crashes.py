@@ -74,6 +74,10 @@ def test_the_command(server, tmp_path, monkeypatch, capsys, plant, code):
         (("--implementation", "tensorflow", "--only", "async"), "--only='async' is no kind of job"),
         (("--kills", "3"), "--kills must be at least 4"),
         (("--plant", "x"), "--plant must be one of state-first"),
+        (
+            ("--implementation", "tensorflow", "--durable"),
+            "--durable needs --implementation=monitored, not 'tensorflow'",
+        ),
         (("--folder", "/no/such"), "--folder must be a folder, not '/no/such'"),
     ],
 )

@@ -114,19 +114,32 @@ def test_the_readme_example_prints_what_the_readme_says(monkeypatch, tmp_path):
     assert output.getvalue() == expected
 
 
-@pytest.mark.parametrize("number", [0, 1])
+@pytest.mark.parametrize("number", [0, 1, 2])
 def test_the_programs_of_the_page_on_extras_run(monkeypatch, tmp_path, number):
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     output = io.StringIO()
     with redirect_stdout(output):
         exec(compile(blocks("docs/extras.md", "python")[number], "extras.md", "exec"), {"__name__": "__main__"})
-    if number == 0:
+    if number < 2:
         assert output.getvalue() == "True\n"
     else:
         shown = blocks("docs/extras.md", "text")[0]
         assert sorted(re.findall(r"^\w[\w.]*", output.getvalue(), re.M)) == sorted(
             re.findall(r"^\w[\w.]*", shown, re.M)
         )
+
+
+PROGRAMS_ON_CRASHES = list(zip(blocks("docs/crashes.md", "python"), blocks("docs/crashes.md", "text"), strict=True))
+
+
+@pytest.mark.parametrize("number", range(len(PROGRAMS_ON_CRASHES)))
+def test_the_programs_of_the_page_on_crashes_print_what_it_says(monkeypatch, tmp_path, number):
+    program, expected = PROGRAMS_ON_CRASHES[number]
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    output = io.StringIO()
+    with redirect_stdout(output):
+        exec(compile(program, "crashes.md", "exec"), {"__name__": "__main__"})
+    assert output.getvalue() == expected
 
 
 def test_the_readme_shows_the_table_of_sizes():
