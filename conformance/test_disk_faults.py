@@ -157,9 +157,8 @@ PLACES = {
     "in proc": "/proc/logdir",
     "in sys": "/sys/logdir",
     "a device": "/dev/null",
-    "a name that is too long": "/tmp/" + "n" * 300,
-    "a path that is too long": "/tmp" + "/nnnnnnnnn" * 500,
-    "a null byte": "/tmp/logdir\0x",
+    "a name that is too long": "n" * 300,
+    "a path that is too long": "nnnnnnnnn/" * 500,
 }
 
 
@@ -168,12 +167,13 @@ PLACES = {
 @conforms("MTS-CKH-01", "MTS-LIFE-03", "MTS-LIFE-04")
 def test_a_place_where_nothing_can_be_written(train, record, place, kind):
     step = record.global_step()
+    directory = record.path(PLACES[place])  # which an absolute path replaces
 
     def whole():
         if kind == "saver hook":
-            session = record.session([train.CheckpointSaverHook(PLACES[place], save_steps=1)])
+            session = record.session([train.CheckpointSaverHook(directory, save_steps=1)])
         else:
-            session = record.session(kind=kind, checkpoint_dir=PLACES[place])
+            session = record.session(kind=kind, checkpoint_dir=directory)
         session.run(step)
         session.close()
 
