@@ -6,6 +6,7 @@ package imports from inside TensorFlow.
 
 import functools
 import json
+import weakref
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -48,9 +49,10 @@ def compiled_run(
 ) -> Callable[..., list[Any]]:
     """Return a function from the values of `feeds` to those of `tensors`, which also runs `targets`.
 
-    `here` keeps the ops in the thread that calls. Errors are those of `session.run`. The public
-    `make_callable` words errors otherwise, takes twice as long, and no feeds. TypeError without the
-    private methods, OpError for a bad request.
+    `here` is for one who keeps it, has the session whenever calling it, and may outlive the session: it
+    does not keep that alive, and its ops stay in the thread that calls. Errors are those of
+    `session.run`. The public `make_callable` words errors otherwise, takes twice as long, and no
+    feeds. TypeError without the private methods, OpError for a bad request.
     """
     if FORCE_FALLBACK or not (hasattr(session, "_make_callable_from_options") and hasattr(session, "_do_call")):
         raise TypeError(f"{session} cannot compile a run")
@@ -63,8 +65,12 @@ def compiled_run(
         direct = functools.partial(TF_SessionRunCallable, session._session, compiled._handle)
     except (ImportError, AttributeError):
         return functools.partial(session._do_call, compiled)
+    kept: Any = compiled
+    if here:
+        # Without its handle it leaves it to the end of the session to release that.
+        kept, compiled._handle, session = None, None, weakref.proxy(session)
 
-    def run(*fed: Any, _kept: Any = compiled) -> Any:  # which lasts as long as `_kept`
+    def run(*fed: Any, _kept: Any = kept) -> Any:  # which lasts as long as `_kept`, or else the session
         try:
             return direct(fed, None)
         except tf.errors.OpError as error:

@@ -8,6 +8,7 @@ Nothing observable differs: whatever could is left to `session.run`, which is th
 
 import functools
 import os
+import weakref
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -62,20 +63,22 @@ class TensorReader:
     """Reads a tensor like `session.run(tensor)`, cheaply when session and tensor are those of before.
 
     `shortcut` returns, for a tensor, what has the same value, is cheaper to fetch, and may raise
-    FailedPreconditionError; or None.
+    FailedPreconditionError; or None. The session is not kept alive, as hooks outlive theirs.
     """
 
     def __init__(self, shortcut: Callable[[Any], Any] = lambda tensor: None) -> None:
         self._find_shortcut, self._shortcut = shortcut, None
         self._plan: _Plan | None = None
-        self._session = self._tensor = None
+        self._session: Callable[[], Any] = lambda: None
+        self._tensor: Any = None
 
     def read(self, session: Any, tensor: Any) -> Any:
         """Return the tensor's value."""
         if not (ENABLED and _tensorflow.is_local_session(session)):
             return session.run(tensor)
-        if session is not self._session or tensor is not self._tensor:
-            self._session, self._tensor, self._shortcut = session, tensor, self._find_shortcut(tensor)
+        if session is not self._session() or tensor is not self._tensor:
+            self._session, self._tensor = weakref.ref(session), tensor
+            self._shortcut = self._find_shortcut(tensor)
             fetch = tensor if self._shortcut is None else self._shortcut
             # In the thread that calls: sooner done than waking another.
             self._plan = _plan_of(session, fetch, [], functools.partial(_tensorflow.compiled_run, here=True))

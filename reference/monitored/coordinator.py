@@ -111,8 +111,12 @@ class Coordinator:
             self.request_stop(ex=sys.exc_info())
 
     def register_thread(self, thread: threading.Thread) -> None:
-        """Have the next `join` wait for `thread` too."""
+        """Have the next `join` wait for `thread` too.
+
+        Threads that have ended meanwhile are forgotten: nobody has to wait for them.
+        """
         with self._lock:
+            self._registered_threads = {known for known in self._registered_threads if not _has_ended(known)}
             self._registered_threads.add(thread)
 
     def join(
@@ -168,6 +172,11 @@ def _log_report(ex: Any) -> Any:
         return ex
     tf.logging.info("Error reported to Coordinator: %s, %s", type(ex), tf.compat.as_str_any(ex))
     return sys.exc_info()
+
+
+def _has_ended(thread: threading.Thread) -> bool:
+    """Whether `thread` was alive and never will be again; no other kind of object is known to be so."""
+    return isinstance(thread, threading.Thread) and thread.ident is not None and not thread.is_alive()
 
 
 def _any_alive(threads: _Threads) -> bool:
