@@ -3,7 +3,7 @@
     python -m perf run      measure, print the tables, write JSON and a page
     python -m perf check    measure what guards the baseline and compare
     python -m perf report   print the tables of an earlier run again, and write its page
-    python -m perf soak     run a session for long and see whether it holds more and more
+    python -m perf soak     run steps or sessions for long and see whether the process holds more and more
 
 Exit codes: 0 all is well; 1 a target is missed (run --strict), something is slower than the
 baseline (check), something grew (soak), or a case failed; 2 the arguments are wrong, or there is no GPU; 3 there is no
@@ -18,7 +18,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from perf import soak
+from perf.held import COUNTS
+from perf.soak import IMPLEMENTATIONS, PLANTS, PROGRAMS
+
 OK, FAILED, USAGE, NO_BASELINE = 0, 1, 2, 3
+BOTH = "both"
 ROOT = Path(__file__).resolve().parent.parent
 OUT = ROOT / "build" / "perf"
 
@@ -37,10 +42,16 @@ def _parser() -> argparse.ArgumentParser:
     for command in (run, check):
         command.add_argument("--device", choices=("cpu", "gpu"), default="cpu", help="where the models are")
         command.add_argument("--only", default="", help="only cases whose id contains this")
-    soak = commands.add_parser("soak", help="run a session for long and see whether it holds more and more")
-    soak.add_argument("--steps", type=int, default=1_000_000, help="how many steps (1,000,000)")
-    soak.add_argument("--save-every", type=int, default=10_000, help="steps between asynchronous saves (10,000)")
-    soak.add_argument("--program", default="same", help="what is new in each step: same, list, lambda, key or feed")
+    long = commands.add_parser("soak", help="run steps or sessions for long: does the process hold more and more")
+    programs = ", ".join(f"{name} ({program.number:,} {program.unit})" for name, program in PROGRAMS.items())
+    long.add_argument("--program", choices=PROGRAMS, default="same", metavar="NAME", help=f"one of {programs}")
+    long.add_argument(
+        "--implementation", choices=(*IMPLEMENTATIONS, BOTH), default=BOTH, help="one, or after it the other"
+    )
+    long.add_argument("--steps", type=int, help="how many steps, or sessions, in place of the program's own number")
+    long.add_argument("--save-every", type=int, default=10_000, help="steps between saves (10,000)")
+    long.add_argument("--plant", choices=PLANTS, default="", help="hold on to something, which must be reported")
+    long.add_argument("--json", type=Path, help="file for all looks")
     report = commands.add_parser("report", help="print and draw an earlier run")
     report.add_argument("json", nargs="?", type=Path, default=OUT / "perf.json", help="what run wrote")
     for command in (run, report):
@@ -114,23 +125,44 @@ def _measurer(case: Any, device: str) -> Callable[[], dict[str, Any]]:
 
 
 def _soak(options: argparse.Namespace) -> int:
-    from perf import sides, soak  # noqa: PLC0415
+    program = PROGRAMS[options.program]
+    number = program.number if options.steps is None else options.steps
+    if number < soak.LOOKS:
+        print(f"--steps must be at least {soak.LOOKS}, for there are as many looks: {number}", file=sys.stderr)
+        return USAGE
+    print(
+        f"{options.program}: {program.about}. From the second look to the last RSS may grow by "
+        f"{program.rss_bound / soak.MIB:.0f} MiB, nothing else at all."
+    )
+    implementations = IMPLEMENTATIONS if options.implementation == BOTH else (options.implementation,)
+    results: dict[str, list[Any]] = {}
+    for implementation in implementations:
+        looks = results.setdefault(implementation, [])
+        for look in soak.started(options.program, implementation, number, options.save_every, options.plant):
+            looks.append(look)
+            counts = ", ".join(f"{soak.amount(name, getattr(look, name))} {name}" for name in ("rss", *COUNTS))
+            print(f"{implementation}: {look.steps:,} {program.unit}, {look.seconds:,.0f} s: {counts}", flush=True)
+    _show_soak(results)
+    failed = False
+    for implementation, looks in results.items():
+        grown, known = soak.verdict(options.program, implementation, looks)
+        for name, reason in known.items():
+            print(f"{implementation}: {name} grew since the second look, as is known: {reason}")
+        print(f"{implementation}: {', '.join(grown) or 'nothing'}{' else' if known else ''} grew since the second look")
+        failed |= bool(grown)
+    if options.json:
+        options.json.write_text(json.dumps(soak.as_json(options.program, results), indent=1) + "\n", encoding="utf-8")
+    return FAILED if failed else OK
 
-    sides.start()
-    print(f"{'steps':>12}{'RSS, MiB':>10}{'threads':>9}{'handles':>9}{'plans':>7}{'saves':>7}{'seconds':>9}")
-    held = []
-    with sides.temporary_setting("cpu", threads=True) as setting:
-        try:
-            for look in soak.soak(setting, options.steps, options.save_every, options.program):
-                held.append(look)
-                counts = f"{look.threads:>9}{look.handles:>9}{look.plans:>7}{look.saves:>7}{look.seconds:>9.0f}"
-                print(f"{look.steps:>12,}{look.rss / 2**20:>10.1f}{counts}", flush=True)
-        except ValueError as error:
-            print(error, file=sys.stderr)
-            return USAGE
-    grown = soak.grew(held)
-    print(f"grew since the second look: {', '.join(grown)}" if grown else "nothing grew since the second look")
-    return FAILED if grown else OK
+
+def _show_soak(results: dict[str, list[Any]]) -> None:
+    from rich.console import Console  # noqa: PLC0415 - only this command needs it here
+    from rich.table import Table  # noqa: PLC0415
+
+    table = Table("held", *[f"{side}: {when} look" for side in results for when in ("second", "last")])
+    for row in soak.rows(results):
+        table.add_row(*row)
+    Console(width=None if sys.stdout.isatty() else 170).print(table)
 
 
 def _report(options: argparse.Namespace) -> int:

@@ -1,125 +1,181 @@
-"""Whether a long training leaves anything behind: memory, threads, file handles, compiled plans.
+"""Whether a long training leaves anything behind: memory, threads, files, graphs, sessions.
 
-One session with the default hooks and asynchronous saves runs steps for as long as wanted, and is
-looked at now and then. What it held after the first fifth is what it may hold at the end.
+A program runs for as long as wanted and what its process holds is looked at ten times. What it held at
+the second look is what it may hold at the last. Each implementation runs in a process of its own:
 
-Linux only: it reads /proc/self.
+    python -m perf.soak monitored sessions=2000
+
+prints each look of it as a line of JSON; `python -m perf soak` starts that and shows both sides.
 """
 
+import argparse
+import datetime
+import functools
 import gc
+import importlib.metadata
+import json
 import os
-import time
+import platform
+import subprocess
+import sys
+import tempfile
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
-from monitored import CheckpointSaverListener
-from monitored.compiled_step import StepRunner
-from monitored.extras import AsyncCheckpointSaverHook
-from perf import memory, models
-from perf.sides import MONITORED, Setting, monitored_session
+from perf.held import RSS, Held, grew
 
 LOOKS = 10
 """How often it is looked at."""
 
-RSS_BOUND = 4 * 2**20
-"""Bytes by which the memory may differ without anything having grown: allocators keep some back."""
+MIB = 2**20
+
+IMPLEMENTATIONS = {"monitored": "monitored", "tensorflow": "tf.train"}
+"""What the command line calls them, and what the rest of `perf` does."""
+
+PLANTS = ("session", "thread", "handle", "file", "writer")
+"""What can be planted, to see that it would be reported: `plants.py`."""
 
 
 @dataclass(frozen=True)
-class Held:
-    """What the process held after so many steps."""
+class Program:
+    """A program: how many steps or sessions by default, and by how much memory may differ.
 
-    steps: int
-    rss: int
-    threads: int
-    handles: int
-    plans: int
-    saves: int
-    seconds: float
-
-    def grew_since(self, before: "Held") -> list[str]:
-        """Name what there is more of."""
-        grown = [name for name in ("threads", "handles", "plans") if getattr(self, name) > getattr(before, name)]
-        return grown + (["rss"] if self.rss > before.rss + RSS_BOUND else [])
-
-    def as_dict(self) -> dict[str, float]:
-        """The fields, for JSON."""
-        return asdict(self)
-
-
-def _same(session: Any) -> Callable[[int], Any]:
-    fetches = _tensors(session)
-    return lambda number: session.run(fetches)
-
-
-def _list(session: Any) -> Callable[[int], Any]:
-    tensors = _tensors(session)
-    return lambda number: session.run([tensors[number % 2], [*tensors]])
-
-
-def _lambda(session: Any) -> Callable[[int], Any]:
-    tensors = _tensors(session)
-    return lambda number: session.run_step_fn(lambda step_context: step_context.run_with_hooks([*tensors]))
-
-
-def _key(session: Any) -> Callable[[int], Any]:
-    tensors = _tensors(session)
-    return lambda number: session.run({f"step {number}": tensors})
-
-
-def _feed(session: Any) -> Callable[[int], Any]:
-    tensors, fed = _tensors(session), session.graph.get_tensor_by_name(models.INPUT)
-    return lambda number: session.run([*tensors], {fed: np.full(10, number, np.float32)})
-
-
-def _tensors(session: Any) -> list[Any]:
-    return [session.graph.as_graph_element(name) for name in (models.TRAIN, models.LOSS)]
-
-
-class _Saves(CheckpointSaverListener):
-    """Counts the saves after the first one of the session, which is none of training's."""
-
-    number = -1
-
-    def before_save(self, session: Any, global_step_value: Any) -> None:
-        self.number += 1
-
-
-PROGRAMS = {"same": _same, "list": _list, "lambda": _lambda, "key": _key, "feed": _feed}
-"""What is new in each step: nothing, the fetch list, the step function, a key, what is fed."""
-
-
-def soak(setting: Setting, steps: int, save_every: int, program: str = "same") -> Iterator[Held]:
-    """Run a session; yield what it holds at the first look, and at each of the others.
-
-    Raises ValueError unless there are steps for every look.
+    Counts may not grow at all. Memory may, by `rss_bound` bytes from the second look to the last, for
+    allocators give back in lumps: a process in which nothing grows was seen 3 MiB up and down.
     """
-    if steps < LOOKS or program not in PROGRAMS:
-        raise ValueError(f"steps must be at least {LOOKS}, program one of {', '.join(PROGRAMS)}: {steps}, {program}")
-    start = time.perf_counter()
-    folder = setting.new_folder()
-    saves = _Saves()
-    saver_hook = AsyncCheckpointSaverHook(folder, save_steps=save_every, listeners=[saves])
-    arguments = {"checkpoint_dir": folder, "save_checkpoint_secs": None, "hooks": [saver_hook]}
-    with monitored_session(MONITORED, models.tiny(setting.device), setting, **arguments) as session:
-        step = PROGRAMS[program](session)
-        for number in range(1, steps + 1):
-            step(number)
-            if number % (steps // LOOKS) == 0:
-                saver_hook.wait()
-                yield _look(number, saves.number, time.perf_counter() - start)
+
+    about: str
+    number: int
+    unit: str = "steps"
+    rss_bound: int = 4 * MIB
 
 
-def _look(steps: int, saves: int, seconds: float) -> Held:
+PROGRAMS = {
+    **{
+        name: Program(f"one session, new in each step: {what}", 1_000_000)
+        for name, what in {
+            "same": "nothing",
+            "list": "the fetch list",
+            "lambda": "the step function",
+            "key": "a key of the fetches",
+            "feed": "the array that is fed",
+        }.items()
+    },
+    "sessions": Program("sessions that end in every way, a graph each", 2_000, "sessions", 8 * MIB),
+    "sessions-one-graph": Program("sessions that end in every way, all over one graph", 2_000, "sessions", 8 * MIB),
+    "threads": Program("one session, threads that come and go beside it", 200_000),
+}
+
+KEPT_BY_TENSORFLOW = {
+    ("tensorflow", "threads"): {"registered": "its coordinator keeps every registered thread until it is joined"}
+}
+"""Implementation and program -> what grows there and why; no other growth is let through."""
+
+
+def measure(name: str, side: str, number: int, save_every: int, plant: str, folder: str) -> Iterator[Held]:
+    """Run a program in this process; yield each look."""
+    from perf import plants, soak_sessions, soak_steps  # noqa: PLC0415 - not for who only starts processes
+    from perf.sides import Setting  # noqa: PLC0415
+
+    run: Callable[..., Iterator[Held]]
+    if name == "threads":
+        run = soak_sessions.threads
+    elif name.startswith("sessions"):
+        run = functools.partial(soak_sessions.sessions, name == "sessions-one-graph")
+    else:
+        run = functools.partial(soak_steps.steps, name)
+    # What is there by now is no part of what is looked for, and looking is then cheap.
     gc.collect()
-    plans = sum(len(found._plans) for found in gc.get_objects() if isinstance(found, StepRunner))
-    threads, handles = (len(os.listdir(f"/proc/self/{kind}")) for kind in ("task", "fd"))
-    return Held(steps, memory.rss(), threads, handles, plans, saves, seconds)
+    gc.freeze()
+    setting = Setting("cpu", threads=True, folder=folder)
+    yield from run(setting, side, number, number // LOOKS, save_every, plants.Plant(plant))
 
 
-def grew(held: list[Held]) -> list[str]:
-    """Name what grew from the second look to the last."""
-    return held[-1].grew_since(held[1])
+def started(name: str, implementation: str, number: int, save_every: int, plant: str = "") -> Iterator[Held]:
+    """Run a program in a process of its own; yield each look as it is made.
+
+    RuntimeError if the process fails.
+    """
+    with tempfile.TemporaryDirectory(prefix="perf-") as folder:
+        command = [sys.executable, "-m", "perf.soak", implementation, f"{name}={number}", f"--save-every={save_every}"]
+        # Threads that come and go leave malloc's arenas behind, which would drown what is looked for.
+        environment = {**os.environ, "TMPDIR": folder, "MALLOC_ARENA_MAX": "2"}
+        with (
+            tempfile.TemporaryFile("w+") as errors,
+            subprocess.Popen(
+                [*command, f"--plant={plant}"], stdout=subprocess.PIPE, stderr=errors, text=True, env=environment
+            ) as process,
+        ):
+            for line in process.stdout or ():
+                yield Held(**json.loads(line))
+            if process.wait():
+                errors.seek(0)
+                raise RuntimeError(f"{' '.join(command)}: exit {process.returncode}\n{errors.read()[-2000:]}")
+
+
+def verdict(name: str, implementation: str, held: list[Held]) -> tuple[list[str], dict[str, str]]:
+    """Return what grew and may not, and what grew and is known to, with the reason."""
+    grown = grew(held, PROGRAMS[name].rss_bound)
+    known = KEPT_BY_TENSORFLOW.get((implementation, name), {})
+    return [what for what in grown if what not in known], {what: known[what] for what in grown if what in known}
+
+
+def rows(results: dict[str, list[Held]]) -> list[tuple[str, ...]]:
+    """Return what is held at the second look and at the last, for each implementation: a row for each kind."""
+    fields = [field for field in Held.__dataclass_fields__ if field != "steps"]
+    return [
+        (
+            field.replace("_", " "),
+            *(amount(field, getattr(look, field)) for held in results.values() for look in (held[1], held[-1])),
+        )
+        for field in fields
+    ]
+
+
+def amount(field: str, value: float) -> str:
+    """Say how much there is of something."""
+    return f"{value / MIB:,.1f} MiB" if field == RSS else f"{value:,.0f}"
+
+
+def as_json(name: str, results: dict[str, list[Held]]) -> dict[str, Any]:
+    """Return everything about a run."""
+    verdicts = {implementation: verdict(name, implementation, held) for implementation, held in results.items()}
+    return {
+        "created": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
+        "versions": {"python": platform.python_version(), "tensorflow": importlib.metadata.version("tensorflow")},
+        "program": {"name": name, "about": PROGRAMS[name].about, "unit": PROGRAMS[name].unit},
+        "rss_bound": PROGRAMS[name].rss_bound,
+        "implementations": {
+            implementation: {
+                "grew": verdicts[implementation][0],
+                "known to grow": verdicts[implementation][1],
+                "looks": [look.as_dict() for look in held],
+            }
+            for implementation, held in results.items()
+        },
+    }
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run programs in this process; print each look as JSON."""
+    parser = argparse.ArgumentParser("python -m perf.soak")
+    parser.add_argument("implementation", choices=IMPLEMENTATIONS)
+    parser.add_argument("programs", nargs="+", help="NAME=STEPS")
+    parser.add_argument("--save-every", type=int, default=10_000)
+    parser.add_argument("--plant", default="")
+    options = parser.parse_args(arguments)
+    from perf import sides  # noqa: PLC0415 - after the arguments are found right
+
+    sides.start()
+    side = IMPLEMENTATIONS[options.implementation]
+    for program in options.programs:
+        name, _, number = program.partition("=")
+        folder = tempfile.mkdtemp(prefix="soak-")
+        for held in measure(name, side, int(number), options.save_every, options.plant, folder):
+            sys.stdout.write(json.dumps(held.as_dict()) + "\n")
+            sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    main()

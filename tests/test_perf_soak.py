@@ -1,6 +1,8 @@
 """What is said of a process that runs for long."""
 
+import collections
 import dataclasses
+import json
 import os
 import subprocess
 import sys
@@ -8,9 +10,13 @@ import sys
 import pytest
 
 from perf import soak
-from perf.__main__ import FAILED, OK, USAGE
+from perf.__main__ import FAILED, OK, USAGE, main
+from perf.held import COUNTS, RSS, Held, grew
 
-BEFORE = soak.Held(steps=20, rss=2**28, threads=3, handles=9, plans=2, saves=1, seconds=1.0)
+BOUND = 2**22
+BEFORE = Held(steps=20, rss=2**28, threads=3, handles=9, plans=2, saves=1, seconds=1.0)
+STEP_PROGRAMS = ("same", "list", "lambda", "key", "feed")
+SESSION_PROGRAMS = ("sessions", "sessions-one-graph")
 
 
 @pytest.mark.parametrize(
@@ -20,40 +26,146 @@ BEFORE = soak.Held(steps=20, rss=2**28, threads=3, handles=9, plans=2, saves=1, 
         ({"threads": 4}, ["threads"]),
         ({"handles": 10, "plans": 3}, ["handles", "plans"]),
         ({"plans": 1, "rss": 2**27}, []),
-        ({"rss": 2**28 + soak.RSS_BOUND}, []),
-        ({"rss": 2**28 + soak.RSS_BOUND + 1}, ["rss"]),
+        ({"rss": 2**28 + BOUND}, []),
+        ({"rss": 2**28 + BOUND + 1}, ["rss"]),
         ({"steps": 90, "saves": 7, "seconds": 9.0}, []),
+        *[({name: 1000}, [name]) for name in COUNTS],
     ],
 )
 def test_what_grew(change, grown):
-    assert dataclasses.replace(BEFORE, **change).grew_since(BEFORE) == grown
-    assert soak.grew([BEFORE, BEFORE, dataclasses.replace(BEFORE, **change)]) == grown
+    assert dataclasses.replace(BEFORE, **change).grew_since(BEFORE, BOUND) == grown
+    assert grew([BEFORE, BEFORE, dataclasses.replace(BEFORE, **change)], BOUND) == grown
+    assert grew([dataclasses.replace(BEFORE, **change), BEFORE, BEFORE], BOUND) == []
 
 
-def run_command(*arguments):
-    command = [sys.executable, "-m", "perf", "soak", *arguments]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, env=dict(os.environ))
+@pytest.mark.parametrize(
+    ("implementation", "program", "expected"),
+    [
+        ("monitored", "threads", (["graphs", "registered"], [])),
+        ("tensorflow", "threads", (["graphs"], ["registered"])),
+        ("tensorflow", "sessions", (["graphs", "registered"], [])),
+    ],
+)
+def test_what_tensorflow_is_known_to_keep_counts_for_it_alone(implementation, program, expected):
+    after = dataclasses.replace(BEFORE, graphs=1, registered=1)
+    grown, known = soak.verdict(program, implementation, [BEFORE, BEFORE, after])
+    assert (grown, list(known)) == expected
+
+
+def test_both_sides_are_shown_side_by_side():
+    after = dataclasses.replace(BEFORE, threads=1500, rss=2**29)
+    shown = {
+        name: amounts
+        for name, *amounts in soak.rows({"monitored": [BEFORE, BEFORE, after], "tensorflow": [BEFORE] * 3})
+    }
+    assert shown["threads"] == ["3", "1,500", "3", "3"]
+    assert shown["rss"] == ["256.0 MiB", "512.0 MiB", "256.0 MiB", "256.0 MiB"]
+    assert set(shown) == {name.replace("_", " ") for name in (RSS, *COUNTS, "saves", "seconds")}
+
+
+def run(*command):
+    done = subprocess.run([sys.executable, *command], capture_output=True, text=True, check=False, env=dict(os.environ))
     return done.returncode, done.stdout, done.stderr
 
 
-@pytest.mark.parametrize("program", sorted(soak.PROGRAMS))
-def test_a_short_one(program):
-    """The keys that are new in each step fill the cache of plans, which has an end."""
-    code, out, err = run_command("--steps", "2000", "--save-every", "100", "--program", program)
-    rows = [line.split() for line in out.splitlines() if line.strip()[:1].isdigit()]
-    assert [row[0] for row in rows] == [f"{number:,}" for number in range(200, 2001, 200)], err
-    assert rows[-1][5] == "20"
-    plans = [int(row[4]) for row in rows]
-    assert max(plans) <= 64
-    assert plans[-1] == plans[1] == (64 if program == "key" else {"list": 4}.get(program, 2))
-    assert code in (OK, FAILED)  # memory needs longer to settle
-    assert ("nothing grew" in out) is (code == OK)
-    assert "threads" not in out.splitlines()[-1]
-    assert "handles" not in out.splitlines()[-1]
+def looks(tmp_path, monkeypatch, implementation, *programs):
+    """Run programs, each with what is planted in it, in one process; return the looks of each."""
+    monkeypatch.setenv("TMPDIR", str(tmp_path))  # where temporary files are counted
+    script = (
+        "import json, sys, tempfile\n"
+        "from perf import sides, soak\n"
+        "sides.start()\n"
+        "for name, number, plant in json.loads(sys.argv[1]):\n"
+        f"    arguments = (name, {soak.IMPLEMENTATIONS[implementation]!r}, number, 50, plant, tempfile.mkdtemp())\n"
+        "    for held in soak.measure(*arguments):\n"
+        "        print(json.dumps([name, plant, held.as_dict()]))\n"
+    )
+    code, out, err = run("-c", script, json.dumps(programs))
+    assert code == OK, err
+    found = collections.defaultdict(list)
+    for name, plant, held in map(json.loads, out.splitlines()):
+        found[plant or name].append(Held(**held))
+    assert {len(held) for held in found.values()} == {soak.LOOKS}
+    return found
 
 
-def test_bad_arguments():
-    code, _, err = run_command("--steps", "9")
+def test_short_runs_of_monitored(tmp_path, monkeypatch):
+    """Keys that are new in each step fill the cache of plans, which has an end. Memory needs longer to settle."""
+    programs = [(name, 1000, "") for name in STEP_PROGRAMS] + [(name, 10, "") for name in SESSION_PROGRAMS]
+    found = looks(tmp_path, monkeypatch, "monitored", *programs, ("threads", 500, ""))
+    for name, held in found.items():
+        assert set(grew(held, BOUND)) <= {RSS}, name
+    for name in STEP_PROGRAMS:
+        assert [look.steps for look in found[name]] == list(range(100, 1001, 100))
+        assert found[name][-1].saves == 20
+        assert found[name][-1].plans == (64 if name == "key" else {"list": 4}.get(name, 2))
+    for name in SESSION_PROGRAMS:
+        last = found[name][-1]
+        assert (last.sessions, last.monitored_sessions, last.writers, last.event_files) == (0,) * 4
+    assert found["sessions"][-1].graphs == 0
+    assert found["threads"][-1].registered < 10
+
+
+def test_short_runs_of_tensorflow(tmp_path, monkeypatch):
+    programs = [("same", 100, ""), *[(name, 10, "") for name in SESSION_PROGRAMS], ("threads", 500, "")]
+    found = looks(tmp_path, monkeypatch, "tensorflow", *programs)
+    for name, held in found.items():
+        grown, known = soak.verdict(name, "tensorflow", held)
+        assert set(grown) <= {RSS}, name
+        assert list(known) == (["registered"] if name == "threads" else [])
+    assert found["threads"][-1].registered >= 10
+
+
+PLANTED = {
+    "session": {"monitored_sessions", "graphs", "ops"},
+    "thread": {"threads", "python_threads"},
+    "handle": {"handles"},
+    "file": {"temporary"},
+    "writer": {"writers", "event_files", "handles", "threads", "python_threads", "temporary"},
+}
+"""What each leak that can be planted in a session that goes on must be seen by."""
+
+
+def test_planted_leaks_are_seen(tmp_path, monkeypatch):
+    assert set(PLANTED) == set(soak.PLANTS)
+    found = looks(
+        tmp_path, monkeypatch, "monitored", *[("threads", 20, plant) for plant in PLANTED if plant != "session"]
+    )
+    for plant, held in found.items():
+        assert PLANTED[plant] <= set(grew(held, BOUND)), plant
+        assert set(grew(held, BOUND)) <= PLANTED[plant] | {RSS}, plant
+
+
+def test_the_command_reports_sessions_that_are_kept(tmp_path):
+    """The graph of a closed session that is kept is kept with it; the `tf.Session` is not."""
+    path = tmp_path / "soak.json"
+    arguments = ["--program", "sessions", "--steps", "10", "--implementation", "monitored", "--plant", "session"]
+    code, out, err = run("-m", "perf", "soak", *arguments, "--json", str(path))
+    assert code == FAILED, err
+    (verdict,) = [line for line in out.splitlines() if line.endswith(" grew since the second look")]
+    assert set(verdict.removesuffix(" grew since the second look").removeprefix("monitored: ").split(", ")) - {RSS} == {
+        "monitored_sessions",
+        "graphs",
+        "ops",
+    }
+    assert [line.split("\u2502")[1].strip() for line in out.splitlines() if "\u2502 monitored sessions" in line]
+    written = json.loads(path.read_text())
+    assert [look["steps"] for look in written["implementations"]["monitored"]["looks"]] == list(range(1, 11))
+    assert "monitored_sessions" in written["implementations"]["monitored"]["grew"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        (["--steps", "9"], "at least 10"),
+        (["--program", "other"], "invalid choice: 'other'"),
+        (["--implementation", "other"], "invalid choice: 'other'"),
+    ],
+)
+def test_bad_arguments(arguments, complaint, capsys):
+    try:
+        code = main(["soak", *arguments])
+    except SystemExit as usage:
+        code = usage.code
     assert code == USAGE
-    assert "at least 10" in err
-    assert run_command("--program", "other")[0] == USAGE
+    assert complaint in capsys.readouterr().err
