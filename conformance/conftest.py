@@ -100,15 +100,20 @@ def pytest_sessionfinish(session: Any, exitstatus: Any) -> None:
     made = session.config.stash.get(_HARNESS, None)
     if made is None or made.oracle.name == made.subject.name:
         return
-    if exitstatus == pytest.ExitCode.OK and _is_full_run(session.config) and made.register.unused():
+    if exitstatus == pytest.ExitCode.OK and made.register.unused(_complete_places(session.config)):
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
 
-def _is_full_run(config: Any) -> bool:
-    selected = config.getoption("keyword") or config.getoption("markexpr")
+def _complete_places(config: Any) -> set[str]:
+    """Return the places of scenarios of which this run has all: `cluster`, and "" for all others."""
+    if config.getoption("keyword") or config.getoption("markexpr") or config.getoption("deselect"):
+        return set()
     folder = os.path.dirname(os.path.abspath(__file__))
-    whole = any(os.path.abspath(argument) == folder for argument in config.args)
-    return whole and not selected and not config.getoption("deselect")
+    cluster = os.path.join(folder, "cluster")
+    given = {os.path.abspath(argument) for argument in config.args}
+    left_out = {os.path.abspath(path) for path in config.getoption("ignore") or ()}
+    places = {""} if folder in given else set()
+    return places | ({"cluster"} if given & {folder, cluster} and cluster not in left_out else set())
 
 
 def pytest_terminal_summary(terminalreporter: Any, exitstatus: Any, config: Any) -> None:
@@ -119,8 +124,8 @@ def pytest_terminal_summary(terminalreporter: Any, exitstatus: Any, config: Any)
     summary["seed"] = config.stash[_SEED]
     summary["exit_status"] = int(exitstatus)
     _print_table(terminalreporter, summary)
-    if _is_full_run(config) and made.oracle.name != made.subject.name:
-        for name in made.register.unused():
+    if made.oracle.name != made.subject.name:
+        for name in made.register.unused(_complete_places(config)):
             terminalreporter.write_line(f"divergence {name} matched nothing", red=True)
     path = config.getoption("--conformance-json")
     if path:

@@ -7,6 +7,7 @@ differing event looks. An entry that matches nothing in a full run is out of dat
 import json
 import os
 import re
+from collections.abc import Collection
 from typing import Any, NamedTuple
 
 from packaging.specifiers import SpecifierSet
@@ -20,8 +21,8 @@ class Divergence(NamedTuple):
 
     `kind` is searched in the event's kind, `path` in the path of the differing part, `oracle` and
     `subject` in the JSON text of the differing part of each side, `event` in that of the oracle's
-    whole event. `skip` says which side's event
-    the comparison steps over.
+    whole event, `subject_event` in that of the subject's. `skip` says which side's event
+    the comparison steps over. `place` names the folder of scenarios that alone can meet it, if not all can.
     """
 
     id: str
@@ -31,6 +32,7 @@ class Divergence(NamedTuple):
     rules: tuple[str, ...]
     match: dict[str, str]
     skip: str = "both"
+    place: str = ""
 
 
 class Register:
@@ -48,9 +50,9 @@ class Register:
                 return entry
         return None
 
-    def unused(self) -> list[str]:
-        """Return the ids of entries that no difference has matched."""
-        return [name for name, count in self.used.items() if not count]
+    def unused(self, places: Collection[str] = ("",)) -> list[str]:
+        """Return the ids of entries of these places that no difference has matched."""
+        return [entry.id for entry in self.entries if entry.place in places and not self.used[entry.id]]
 
 
 def _matches(entry: Divergence, difference: Any) -> bool:
@@ -61,6 +63,7 @@ def _matches(entry: Divergence, difference: Any) -> bool:
         "event": json.dumps(event.data),
         "oracle": json.dumps(difference.oracle_part),
         "subject": json.dumps(difference.subject_part),
+        "subject_event": json.dumps(difference.subject.data if difference.subject else None),
     }
     return all(re.search(pattern, texts[key]) for key, pattern in entry.match.items())
 

@@ -40,6 +40,10 @@ class Recorder:
         self._append(kind, self.describer.describe(value))
         return value
 
+    def in_order(self, kind: str, value: Any) -> None:
+        """Record what the scenario's thread does, or waits for while another thread does it."""
+        self.events.append(Event(kind, self.describer.describe(value)))
+
     def _append(self, kind: str, data: Any) -> None:
         kind = self.describer.text(kind)
         if threading.current_thread() is self._main_thread:

@@ -190,7 +190,7 @@ def _tracked_sessions(record: Recorder, made: List[Any]) -> Any:
         # A session of an earlier sandbox may be collected, and so closed, at any time.
         of_the_scenario = any(graph is self.graph for graph in record.graphs)
         if of_the_scenario and any(session is self for session in made):
-            record("tf session closed", record.number("tf session", self))
+            record.in_order("tf session closed", record.number("tf session", self))
         return original_close(self)
 
     cls.__init__, cls.close = init, close

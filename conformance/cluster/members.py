@@ -8,10 +8,12 @@ member that sleeps, waiting for another one, is held there until the scenario le
 
 import contextlib
 import itertools
+import json
 import multiprocessing
 import os
 import random
 import re
+import select
 import signal
 import socket
 from typing import Any
@@ -25,22 +27,18 @@ from conformance.trace import Event, Normalisation
 PATIENCE_SECS = 60.0
 """How long a task may take before it counts as hanging."""
 
+_NOTICED_SECS = 0.3
 # Below the ports that systems hand to outgoing connections: a killed server's port stays free for its next life.
 _PORTS = range(10000, 30000)
 
 NORMALISATIONS = (
     Normalisation(
-        "how the end of a process reaches its peers depends on what they were doing just then",
-        r"(?s)(?:failed to connect to (?:all addresses|remote host)|Socket closed|Connection reset by peer"
-        r"|recvmsg:|sendmsg:|Broken pipe|End of TCP stream|Connection refused|Stream removed|GOAWAY received).*",
-        "<the connection is gone>",
+        "what the runtime says of a peer that is gone or has started anew depends on what was on its way just then",
+        r"(?s)(?:={5,}\n|(?:[A-Z]+: )?From /job:|Session handle is not found|RecvTensor expects|failed to connect"
+        r"|Socket closed|Connection re|recvmsg:|sendmsg:|Broken pipe|End of TCP stream|Stream removed|GOAWAY"
+        r"|={5,}$).*",
+        "<what the runtime says of a lost peer>",
     ),
-    Normalisation(
-        "the runtime says which remote call failed, as JSON of gRPC",
-        r"(?s)\n?Additional GRPC error information from remote target .*",
-        "",
-    ),
-    Normalisation("incarnations are random numbers", r"\b\d{15,20}\b", "<incarnation>"),
 )
 
 
@@ -103,13 +101,15 @@ class Member:
         return not self._connection.poll(secs)
 
     def kill(self) -> None:
-        """End the process with SIGKILL, whatever it does, and wait until it is gone."""
+        """End the process with SIGKILL, whatever it does, and wait until it is gone and its peers can know."""
         self._process.kill()
         self._process.join()
+        select.select([], [], [], _NOTICED_SECS)
 
     def end(self) -> None:
         """Kill the process if it is still there, and forget it."""
-        self.kill()
+        self._process.kill()
+        self._process.join()
         self._connection.close()
 
     def _hear(self, patience_secs: float) -> tuple[str, Any]:
@@ -128,9 +128,15 @@ class Member:
 
 
 class Cluster:
-    """The members of one scenario; as a context manager it ends them all and records their traces."""
+    """The members of one scenario; as a context manager it ends them all and records their traces.
 
-    def __init__(self, train: Any, record: Recorder, ps: int = 1, workers: int = 1) -> None:
+    `fail_fast` is whether their runtime reports a peer that is gone at once, or waits until it is back;
+    None is the runtime's own choice.
+    """
+
+    def __init__(
+        self, train: Any, record: Recorder, ps: int = 1, workers: int = 1, fail_fast: bool | None = None
+    ) -> None:
         addresses = iter(_free_addresses(ps + 1 + workers))
         self.addresses = {
             job: list(itertools.islice(addresses, number))
@@ -138,6 +144,7 @@ class Cluster:
             if number
         }
         self.members: list[Member] = []
+        self._environment = {} if fail_fast is None else {"GRPC_FAIL_FAST": str(fail_fast).lower()}
         self._train, self._record = train, record
 
     def __enter__(self) -> "Cluster":
@@ -147,9 +154,9 @@ class Cluster:
         for member in self.members:
             member.end()
         for member in self.members:
-            # Already described, in its own process.
-            trace = [[event.kind, event.data] for event in member.events]
-            self._record.events.append(Event(member.name, self._normalise(trace)))
+            for event in without_retries(member.events):
+                # Already described, in its own process.
+                self._record.events.append(Event(f"{member.name}: {event.kind}", self._normalise(event.data)))
 
     def _normalise(self, data: Any) -> Any:
         if isinstance(data, dict):
@@ -172,7 +179,7 @@ class Cluster:
         # Checkpoints are the chief's; what other members find there while it writes is no observation.
         folder = self._record.path() if job == "chief" else self._record.path(f"{job} {index}")
         os.makedirs(folder, exist_ok=True)
-        position = Position(implementation.name, plain, folder, self.addresses, job, index)
+        position = Position(implementation.name, plain, folder, self._environment, self.addresses, job, index)
         lives = sum(member.name.startswith(f"{job} {index}, ") for member in self.members)
         member = Member(f"{job} {index}, life {lives + 1}", position)
         self.members.append(member)
@@ -192,3 +199,25 @@ def _free_addresses(number: int) -> list[str]:
                 continue
             found.append(f"127.0.0.1:{port}")
     return found
+
+
+def without_retries(events: list[Event]) -> list[Event]:
+    """Return the trace with one attempt left where making a session failed again and again.
+
+    There is no pause between attempts: how many there are until a peer is back is a matter of time.
+    """
+    kept: list[Event] = []
+    last = -1
+    for event in events:
+        kept.append(event)
+        if event.kind == "log" and event.data[1].startswith("An error was raised while a session was being created"):
+            attempt = max(index for index, each in enumerate(kept) if each.kind == "tf session made") - 1
+            if last == attempt:
+                del kept[attempt:]
+            last = len(kept)
+    numbers: dict[str, str] = {}
+
+    def renumber(found: re.Match[str]) -> str:
+        return numbers.setdefault(found[0], f"tf session {len(numbers) + 1}")
+
+    return [Event(each.kind, json.loads(re.sub(r"tf session \d+", renumber, json.dumps(each.data)))) for each in kept]

@@ -20,6 +20,7 @@ class Position(NamedTuple):
     implementation: str
     plain: bool
     directory: str
+    environment: dict[str, str]
     cluster: dict[str, list[str]]
     job: str
     index: int
@@ -45,6 +46,7 @@ class Seat:
 def live(connection: Any, position: Position) -> None:
     """Do one task after another, in one sandbox; answer each with what was recorded meanwhile."""
     faulthandler.register(signal.SIGUSR1, all_threads=True)
+    os.environ.update(position.environment)
     implementation = implementations.load(position.implementation)
     said = 0
 

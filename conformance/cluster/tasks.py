@@ -1,5 +1,6 @@
 """What members of a cluster can be told to do: each task is a function of a seat and of plain values."""
 
+import threading
 from typing import Any
 
 from conformance import graphs
@@ -159,3 +160,11 @@ def close_at_once(seat: Seat) -> None:
 def files(seat: Seat) -> None:
     """Record what a reader finds in the checkpoint directory."""
     seat.record.files("files", "logdir")
+
+
+def wait_for_threads(seat: Seat) -> None:
+    """Wait until no other thread of Python is left, for what must be over before the trace ends."""
+    tf.summary.FileWriterCache.clear()
+    for thread in threading.enumerate():
+        if thread is not threading.current_thread():
+            thread.join(30)

@@ -33,3 +33,7 @@ PREEMPTED_IN_CLOSE: Final = (
     "An error occurred when attempting to close the session. This may be due to a preemption in a "
     "connected worker or parameter server. Error: %s"
 )
+NOT_CLOSED: Final = (
+    "The session was not closed within the grace period of %s seconds, since a process of its cluster does not "
+    "answer. It is left to the runtime. GRPC_FAIL_FAST=true in the environment makes the runtime give up at once."
+)

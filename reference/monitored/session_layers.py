@@ -12,6 +12,7 @@ makes and ends the stack is `monitored_session.py`; what a step is, `step.py`.
 """
 
 import contextlib
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -20,6 +21,9 @@ import tensorflow.compat.v1 as tf
 from monitored import errors, step
 from monitored.compiled_step import StepRunner
 from monitored.session_run_hook import SessionRunHook
+
+_CLOSE_AT_LEAST_SECS = 1.0
+"""What a healthy server is given, however short the grace period of the threads."""
 
 
 class StepContext:
@@ -89,11 +93,14 @@ class SessionLayer:
         if not self._sess:
             return
         try:
-            self._sess.close()
+            self._close_inside()
         except errors.PREEMPTION_ERRORS as error:
             tf.logging.error(errors.PREEMPTED_IN_CLOSE, error)
         finally:
             self._sess = None
+
+    def _close_inside(self) -> None:
+        self._sess.close()
 
     def run(self, *args: Any, **kwargs: Any) -> Any:
         """Run the session inside."""
@@ -235,19 +242,45 @@ class CoordinatedSession(SessionLayer):
 class HookedSession(SessionLayer):
     """Calls hooks around each step, and stops when one asks for it.
 
-    `hooks` is kept, not copied: what is added to it later runs too.
+    `hooks` is kept, not copied: what is added to it later runs too. Closing a session on a server takes
+    at most `close_within_secs`, None for no limit.
 
-    Rules: MTS-LIFE-06, MTS-RUN-01, MTS-RUN-10, MTS-RUN-13, Q-22.
+    Rules: MTS-LIFE-06, MTS-RUN-01, MTS-RUN-10, MTS-RUN-13, Q-22, Q-45.
     """
 
-    def __init__(self, sess: Any, hooks: list[SessionRunHook]) -> None:
+    def __init__(self, sess: Any, hooks: list[SessionRunHook], close_within_secs: float | None = None) -> None:
         super().__init__(sess)
         self._hooks = hooks
+        self._close_within_secs = close_within_secs
         self._should_stop = False
         self._runner = StepRunner()
 
     def _check_stop(self) -> bool:
         return self._should_stop
+
+    def _close_inside(self) -> None:
+        """Close the `tf.Session`; one on a server in a thread, for the runtime waits for peers that are gone.
+
+        Rule: Q-45.
+        """
+        if self._close_within_secs is None or not self.sess_str:
+            super()._close_inside()
+            return
+        raised: list[Exception] = []
+
+        def close(session: Any) -> None:
+            try:
+                session.close()
+            except Exception as error:
+                raised.append(error)
+
+        closing = threading.Thread(target=close, args=(self._sess,), daemon=True)
+        closing.start()
+        closing.join(max(self._close_within_secs, _CLOSE_AT_LEAST_SECS))
+        if raised:
+            raise raised[0]
+        if closing.is_alive():
+            tf.logging.warning(errors.NOT_CLOSED, self._close_within_secs)
 
     def run(self, fetches: Any, feed_dict: Any = None, options: Any = None, run_metadata: Any = None) -> Any:
         """Run one step with its hooks; RuntimeError if stop was requested before.
