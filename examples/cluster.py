@@ -12,17 +12,19 @@ processes, on whatever host it runs:
                 "task": {"type": "worker", "index": 0}}' python examples/cluster.py --logdir /data/run1
 
 Each replica has the whole graph, with the variables on the parameter servers (between-graph
-replication). The chief initialises or restores them and writes the checkpoints, so it needs a
-`--logdir`, the same one after a restart. A parameter server never ends by itself: stop it when the
-chief has ended.
+replication). The chief initialises or restores them; each parameter server writes its part of a
+checkpoint, so all need the same `--logdir`, also after a restart. A parameter server never ends by
+itself: stop it when the chief has ended.
 """
 
 from __future__ import annotations
 
 import argparse
 import collections
+import contextlib
 import json
 import os
+import random
 import re
 import signal
 import socket
@@ -235,12 +237,19 @@ class Member:
 
 
 def free_addresses(number: int) -> list[str]:
-    """Return addresses on this machine that nobody listens at."""
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(number)]
-    addresses = [f"127.0.0.1:{each.getsockname()[1]}" for each in sockets]
-    for each in sockets:
-        each.close()
-    return addresses
+    """Return addresses on this machine that nobody listens at.
+
+    They are below the ports that systems give to outgoing connections, so that none of these takes the
+    port of a killed process before its next life does.
+    """
+    found: list[str] = []
+    with contextlib.ExitStack() as held:
+        while len(found) < number:
+            port = random.SystemRandom().randrange(10000, 30000)
+            with contextlib.suppress(OSError):
+                held.enter_context(socket.create_server(("127.0.0.1", port)))
+                found.append(f"127.0.0.1:{port}")
+    return found
 
 
 def tasks_of(ps: int, workers: int) -> list[Task]:

@@ -6,16 +6,14 @@ task, so that the trace of a killed one is whole up to its last task. Order is t
 member that sleeps, waiting for another one, is held there until the scenario lets it go on.
 """
 
-import contextlib
+import glob
 import itertools
 import json
 import multiprocessing
 import os
-import random
 import re
 import select
 import signal
-import socket
 from typing import Any
 
 from conformance import implementations
@@ -23,13 +21,12 @@ from conformance.cluster import tasks
 from conformance.cluster.seat import Position, Task, live
 from conformance.recorder import Recorder
 from conformance.trace import Event, Normalisation
+from examples.cluster import free_addresses
 
 PATIENCE_SECS = 60.0
 """How long a task may take before it counts as hanging."""
 
 _NOTICED_SECS = 0.3
-# Below the ports that systems hand to outgoing connections: a killed server's port stays free for its next life.
-_PORTS = range(10000, 30000)
 
 NORMALISATIONS = (
     Normalisation(
@@ -56,6 +53,7 @@ class Member:
     def __init__(self, name: str, position: Position) -> None:
         self.name = name
         self.events: list[Event] = []
+        self._folder = position.directory
         context = multiprocessing.get_context("forkserver")
         context.set_forkserver_preload(["conformance.interpreter", "conformance.cluster.tasks"])
         self._connection, theirs = context.Pipe()
@@ -104,6 +102,9 @@ class Member:
         """End the process with SIGKILL, whatever it does, and wait until it is gone and its peers can know."""
         self._process.kill()
         self._process.join()
+        # How much of its events a killed process has written is chance.
+        for path in glob.glob(os.path.join(glob.escape(self._folder), "**", "events.out.tfevents*"), recursive=True):
+            os.remove(path)
         select.select([], [], [], _NOTICED_SECS)
 
     def end(self) -> None:
@@ -137,7 +138,7 @@ class Cluster:
     def __init__(
         self, train: Any, record: Recorder, ps: int = 1, workers: int = 1, fail_fast: bool | None = None
     ) -> None:
-        addresses = iter(_free_addresses(ps + 1 + workers))
+        addresses = iter(free_addresses(ps + 1 + workers))
         self.addresses = {
             job: list(itertools.islice(addresses, number))
             for job, number in (("ps", ps), ("chief", 1), ("worker", workers))
@@ -188,36 +189,33 @@ class Cluster:
         return member
 
 
-def _free_addresses(number: int) -> list[str]:
-    found: list[str] = []
-    with contextlib.ExitStack() as stack:
-        while len(found) < number:
-            port = random.SystemRandom().choice(_PORTS)
-            try:
-                stack.enter_context(socket.create_server(("127.0.0.1", port)))
-            except OSError:
-                continue
-            found.append(f"127.0.0.1:{port}")
-    return found
-
-
 def without_retries(events: list[Event]) -> list[Event]:
-    """Return the trace with one attempt left where making a session failed again and again.
+    """Return the trace without what is a matter of time: attempts that the runtime alone made fail.
 
-    There is no pause between attempts: how many there are until a peer is back is a matter of time.
+    There is no pause between attempts to make a session; how many there are until a peer is back is chance,
+    and one is left. A step whose server has just been replaced ends with AbortedError or, by chance, with
+    CancelledError, after which it is run again (`tasks.run`); only the last one is left.
     """
     kept: list[Event] = []
     last = -1
     for event in events:
         kept.append(event)
         if event.kind == "log" and event.data[1].startswith("An error was raised while a session was being created"):
-            attempt = max(index for index, each in enumerate(kept) if each.kind == "tf session made") - 1
+            attempt = _last_of(kept, "tf session made") - 1
             if last == attempt:
                 del kept[attempt:]
             last = len(kept)
+        elif event.kind == "run" and "CancelledError" in json.dumps(event.data):
+            del kept[_last_of(kept, ".before_run") :]
     numbers: dict[str, str] = {}
 
     def renumber(found: re.Match[str]) -> str:
-        return numbers.setdefault(found[0], f"tf session {len(numbers) + 1}")
+        of_kind = sum(name.startswith(found[1]) for name in numbers)
+        return numbers.setdefault(found[0], f"{found[1]} {of_kind + 1}")
 
-    return [Event(each.kind, json.loads(re.sub(r"tf session \d+", renumber, json.dumps(each.data)))) for each in kept]
+    counted = r"\b(tf session|context|metadata|coordinator) \d+"
+    return [Event(each.kind, json.loads(re.sub(counted, renumber, json.dumps(each.data)))) for each in kept]
+
+
+def _last_of(events: list[Event], kind: str) -> int:
+    return max(index for index, each in enumerate(events) if each.kind.endswith(kind))

@@ -110,10 +110,27 @@ def _unavailable_once(seat: Seat) -> Any:
 
 
 def run(seat: Seat, times: int = 1) -> None:
-    """Run some steps; the trace has each one's results, or what it raised."""
+    """Run some steps; the trace has each one's results, or what it raised. One that is cancelled is run again."""
     with seat.graph.as_default():
         for _ in range(times):
-            seat.record.outcome("run", seat.session.run, seat.train_fetches)
+            attempts = 0
+            while attempts < 5 and _is_cancelled(seat):
+                attempts += 1
+
+
+def _is_cancelled(seat: Seat) -> bool:
+    cancelled = False
+
+    def run_once() -> Any:
+        nonlocal cancelled
+        try:
+            return seat.session.run(seat.train_fetches)
+        except tf.errors.CancelledError:
+            cancelled = True
+            raise
+
+    seat.record.outcome("run", run_once)
+    return cancelled
 
 
 def run_to_the_end(seat: Seat, at_most: int = 20) -> None:
