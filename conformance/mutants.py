@@ -452,8 +452,8 @@ def main(arguments: argparse.Namespace) -> int:
         options = ["-qq", "--no-header", "--no-summary", "-s", "-p", "no:cacheprovider", "-p", "no:randomly"]
         # Hypothesis may have been imported by another command's module; its asserts are not ours to show.
         options += ["-W", "ignore::pytest.PytestAssertRewriteWarning"]
-        # That module runs this command.
-        options.append(f"--ignore={os.path.join(FOLDER, 'test_proof_of_power.py')}")
+        # That module runs this command; clusters are processes that import the package anew.
+        options += [f"--ignore={os.path.join(FOLDER, name)}" for name in ("test_proof_of_power.py", "cluster")]
         options += ["--continue-on-collection-errors", f"--hypothesis-seed={arguments.seed}"]
         pytest.main([*arguments.tests, *options], plugins=[server])
         if server.failure is not None:

@@ -1,5 +1,6 @@
 """The cluster of the example: real processes, real gRPC, real kills."""
 
+import concurrent.futures
 import json
 import os
 import pathlib
@@ -79,11 +80,13 @@ def test_it_survives_a_kill_of_each_role(tmp_path, implementation):
                 lines.wait_for("^chief 0: step ", seen)
             done.append(name)
 
-    def in_background(members):
-        threading.Thread(target=kill_each, args=(members,)).start()
-
-    asked = arguments(tmp_path, "--steps", "4000", "--implementation", implementation)
-    members = cluster.run_cluster(asked, on_line=lines, on_start=in_background)
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        killing = []
+        asked = arguments(tmp_path, "--steps", "12000", "--implementation", implementation)
+        members = cluster.run_cluster(
+            asked, on_line=lines, on_start=lambda members: killing.append(pool.submit(kill_each, members))
+        )
+        killing[0].result(120)
     assert done == ["chief 0", "ps 0", "worker 0"]
     assert {name: member.starts for name, member in members.items()} == dict.fromkeys(members, 2)
     assert lines.accuracy() > 0.9

@@ -17,6 +17,7 @@ import pytest
 import tensorflow.compat.v1 as tf
 
 import monitored
+from conformance.cluster.addresses import free_addresses
 
 WORKERS = 2
 LEARNING_RATE = 0.5
@@ -34,18 +35,9 @@ STEPS = 6
 sides = pytest.mark.parametrize("train", [tf.train, monitored], ids=["tf.train", "monitored"])
 
 
-def free_ports(number):
-    """Return ports that are free now; all are held until the last is found, so that they differ."""
-    with contextlib.ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in range(number)]
-        for each in sockets:
-            each.bind(("127.0.0.1", 0))
-        return [each.getsockname()[1] for each in sockets]
-
-
 def start_cluster(attempts=5):
     """Start the servers; on other ports if somebody took one between finding and using it."""
-    ps, *workers = [f"127.0.0.1:{port}" for port in free_ports(1 + WORKERS)]
+    ps, *workers = free_addresses(1 + WORKERS)
     spec = tf.train.ClusterSpec({"ps": [ps], "worker": workers})
     config = tf.ConfigProto(intra_op_parallelism_threads=1, inter_op_parallelism_threads=4)
     tasks = [("ps", 0), *[("worker", index) for index in range(WORKERS)]]
@@ -313,8 +305,8 @@ def test_a_port_that_is_taken_meanwhile_costs_another_attempt(monkeypatch):
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
-        offers = [[taken.getsockname()[1], *free_ports(WORKERS)], free_ports(1 + WORKERS)]
-        monkeypatch.setitem(globals(), "free_ports", lambda number: offers.pop(0))
+        offers = [[f"127.0.0.1:{taken.getsockname()[1]}", *free_addresses(WORKERS)], free_addresses(1 + WORKERS)]
+        monkeypatch.setitem(globals(), "free_addresses", lambda number: offers.pop(0))
         spec, servers = start_cluster()
     assert offers == []
     assert len(servers) == spec.num_tasks("ps") + spec.num_tasks("worker")

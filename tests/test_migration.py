@@ -2,11 +2,12 @@
 
 import glob
 import os
-import socket
 import subprocess
 import sys
 
 import pytest
+
+from conformance.cluster.addresses import free_addresses
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 PROGRAMS = os.path.join(ROOT, "tests", "programs")
@@ -77,17 +78,6 @@ def cluster_prints(sides, folder):
         Run("chief_and_worker", sides[1], folder / "worker", "worker", *arguments) as worker,
     ):
         return chief.printed(), worker.printed()
-
-
-def free_addresses(count):
-    """Return addresses on this machine that nobody listens at."""
-    sockets = [socket.socket() for _ in range(count)]
-    for one in sockets:
-        one.bind(("127.0.0.1", 0))
-    addresses = [f"127.0.0.1:{one.getsockname()[1]}" for one in sockets]
-    for one in sockets:
-        one.close()
-    return addresses
 
 
 def test_chief_and_worker_in_two_processes(tmp_path):

@@ -1,5 +1,7 @@
 """Each layer alone, around a scripted session, beside TensorFlow's own layer of the same kind."""
 
+import threading
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -9,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tensorflow.python.training import monitored_session as tf_layers
 
-from monitored import session_layers
+from monitored import errors, session_layers
 from monitored.coordinator import Coordinator
 
 
@@ -196,3 +198,85 @@ def test_hooked_alone(stop_in: str | None) -> None:
         return log
 
     on_both(scenario)
+
+
+class OnAServer(tf.Session):
+    """A session whose runtime waits, when it is closed, until `server_is_back`; or fails with `error`."""
+
+    sess_str = b"grpc://somewhere"
+
+    def __init__(self, error: Exception | None = None) -> None:
+        super().__init__(graph=tf.Graph())
+        self.server_is_back = threading.Event()
+        self.closed_by: threading.Thread | None = None
+        self._error = error
+
+    def close(self) -> None:
+        if not self.server_is_back.wait(60):
+            raise AssertionError("nobody let the session be closed")
+        self.closed_by = threading.current_thread()
+        super().close()
+        if self._error is not None:
+            raise self._error
+
+
+def closing(session: Any, grace: Any) -> tuple[Any, float]:
+    layer = session_layers.CoordinatedSession(session_layers.HookedSession(session, []), Coordinator(), grace)
+    started = time.monotonic()
+    layer.close()
+    return layer, time.monotonic() - started
+
+
+@pytest.mark.parametrize("grace", [0, 1, -5, True])
+def test_closing_a_session_on_a_server_has_a_limit(grace: Any, caplog: Any) -> None:
+    session = OnAServer()
+    with caplog.at_level("WARNING", "tensorflow"):
+        layer, seconds = closing(session, grace)
+    assert layer._sess is None
+    assert 0.9 < seconds < 30
+    assert caplog.messages == [errors.NOT_CLOSED % 1.0]
+    session.server_is_back.set()
+    (thread,) = [each for each in threading.enumerate() if each.name == "CloseSession"]
+    thread.join(30)
+    assert session.closed_by is thread
+
+
+@pytest.mark.parametrize("grace", [120, 1e10, float("inf"), float("nan"), None, "text"])
+def test_a_healthy_server_is_waited_for(grace: Any) -> None:
+    session = OnAServer()
+    session.server_is_back.set()
+    layer, _ = closing(session, grace)
+    assert layer._sess is None
+    assert session.closed_by is not None
+    assert session.closed_by.name == ("MainThread" if grace in (None, "text") else "CloseSession")
+
+
+@pytest.mark.parametrize("error", [tf.errors.UnavailableError(None, None, "gone"), ValueError("odd")])
+def test_what_closing_in_a_thread_raises_is_as_without(error: Exception, caplog: Any) -> None:
+    session = OnAServer(error)
+    session.server_is_back.set()
+    hooked = session_layers.HookedSession(session, [])
+    hooked.close_within_secs = 30
+    with caplog.at_level("WARNING", "tensorflow"):
+        if isinstance(error, ValueError):
+            with pytest.raises(ValueError, match="odd"):
+                hooked.close()
+            assert caplog.messages == []
+        else:
+            hooked.close()
+            assert caplog.messages == [errors.PREEMPTED_IN_CLOSE % error]
+    assert hooked._sess is None
+
+
+def test_where_no_thread_can_be_started(monkeypatch: Any) -> None:
+    """As at the end of the interpreter, where a session may be closed by `atexit`."""
+    session = OnAServer()
+    session.server_is_back.set()
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    layer, _ = closing(session, 120)
+    assert layer._sess is None
+    assert session.closed_by is threading.main_thread()
+
+
+def refuse(thread: threading.Thread) -> None:
+    raise RuntimeError("can't create new thread at interpreter shutdown")

@@ -18,15 +18,16 @@ from typing import Any
 
 from conformance import implementations
 from conformance.cluster import tasks
+from conformance.cluster.addresses import free_addresses
 from conformance.cluster.seat import Position, Task, live
 from conformance.recorder import Recorder
 from conformance.trace import Event, Normalisation
-from examples.cluster import free_addresses
 
 PATIENCE_SECS = 60.0
 """How long a task may take before it counts as hanging."""
 
 _NOTICED_SECS = 0.3
+_SLEEPS = 1000
 
 NORMALISATIONS = (
     Normalisation(
@@ -67,11 +68,12 @@ class Member:
 
     def finish(self, patience_secs: float = PATIENCE_SECS) -> Any:
         """Wait until the member has done its task, letting it go on whenever it sleeps; return the task's value."""
-        while True:
+        for _ in range(_SLEEPS):
             kind, value = self._hear(patience_secs)
             if kind == "done":
                 return value
             self.go_on()
+        raise HangError(f"{self.name} slept {_SLEEPS} times without getting done with its task")
 
     def do(self, task: Task, *arguments: Any, **options: Any) -> Any:
         """Let the member do a task, and wait for it."""
@@ -116,7 +118,8 @@ class Member:
     def _hear(self, patience_secs: float) -> tuple[str, Any]:
         if not self._connection.poll(patience_secs):
             # It says where it is before it dies.
-            os.kill(self._process.pid or 0, signal.SIGUSR1)
+            assert self._process.pid
+            os.kill(self._process.pid, signal.SIGUSR1)
             self._process.join(1)
             raise HangError(f"{self.name} has not answered for {patience_secs} s; its stacks are in the output")
         try:

@@ -34,6 +34,6 @@ PREEMPTED_IN_CLOSE: Final = (
     "connected worker or parameter server. Error: %s"
 )
 NOT_CLOSED: Final = (
-    "The session was not closed within the grace period of %s seconds, since a process of its cluster does not "
-    "answer. It is left to the runtime. GRPC_FAIL_FAST=true in the environment makes the runtime give up at once."
+    "The session was not closed within %.3g seconds, what was left of the grace period: a process of its cluster may "
+    "be gone. It is left to the runtime. GRPC_FAIL_FAST=true in the environment makes the runtime give up at once."
 )

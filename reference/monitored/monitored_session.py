@@ -200,8 +200,9 @@ class _CoordinatedSessionCreator:
             start_queue_runners(sess=self.tf_sess, coord=self.coord)
         for hook in self._hooks:
             hook.after_create_session(self.tf_sess, self.coord)
-        hooked = session_layers.HookedSession(self.tf_sess, self._hooks, self._stop_grace_period_secs)
-        return session_layers.CoordinatedSession(hooked, self.coord, self._stop_grace_period_secs)
+        return session_layers.CoordinatedSession(
+            session_layers.HookedSession(self.tf_sess, self._hooks), self.coord, self._stop_grace_period_secs
+        )
 
 
 def _visible_arguments(function: Callable[..., Any]) -> tuple[str, ...]:

@@ -13,6 +13,7 @@ makes and ends the stack is `monitored_session.py`; what a step is, `step.py`.
 
 import contextlib
 import threading
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -210,10 +211,13 @@ class CoordinatedSession(SessionLayer):
 
         Rules: MTS-CLOSE-01, MTS-CLOSE-06, MTS-EXC-08, MTS-EXC-09.
         """
+        stopped = time.monotonic()
         self._coord.request_stop()
         try:
             self._coord.join(stop_grace_period_secs=self._stop_grace_period_secs, ignore_live_threads=True)
         finally:
+            if isinstance(self._sess, HookedSession):
+                self._sess.close_within_secs = _left_of(self._stop_grace_period_secs, stopped)
             with contextlib.suppress(Exception):  # what the threads reported is what counts
                 super().close()
 
@@ -239,19 +243,29 @@ class CoordinatedSession(SessionLayer):
             raise error from None
 
 
+def _left_of(grace_period_secs: Any, since: float) -> float | None:
+    """Return how much is left of a grace period, at least what a healthy server needs; None if it is no number."""
+    try:
+        left = max(_CLOSE_AT_LEAST_SECS, grace_period_secs - (time.monotonic() - since))
+        return min(float(left), threading.TIMEOUT_MAX)
+    except (TypeError, ValueError):
+        return None
+
+
 class HookedSession(SessionLayer):
     """Calls hooks around each step, and stops when one asks for it.
 
-    `hooks` is kept, not copied: what is added to it later runs too. Closing a session on a server takes
-    at most `close_within_secs`, None for no limit.
+    `hooks` is kept, not copied: what is added to it later runs too. `close_within_secs` limits how long
+    closing a session on a server may take; None is no limit.
 
     Rules: MTS-LIFE-06, MTS-RUN-01, MTS-RUN-10, MTS-RUN-13, Q-22, Q-45.
     """
 
-    def __init__(self, sess: Any, hooks: list[SessionRunHook], close_within_secs: float | None = None) -> None:
+    close_within_secs: float | None = None
+
+    def __init__(self, sess: Any, hooks: list[SessionRunHook]) -> None:
         super().__init__(sess)
         self._hooks = hooks
-        self._close_within_secs = close_within_secs
         self._should_stop = False
         self._runner = StepRunner()
 
@@ -263,24 +277,29 @@ class HookedSession(SessionLayer):
 
         Rule: Q-45.
         """
-        if self._close_within_secs is None or not self.sess_str:
+        limit, session = self.close_within_secs, self._sess
+        if limit is None or not isinstance(session, tf.Session) or not session.sess_str:
             super()._close_inside()
             return
         raised: list[Exception] = []
 
-        def close(session: Any) -> None:
+        def close() -> None:
             try:
                 session.close()
             except Exception as error:
                 raised.append(error)
 
-        closing = threading.Thread(target=close, args=(self._sess,), daemon=True)
-        closing.start()
-        closing.join(max(self._close_within_secs, _CLOSE_AT_LEAST_SECS))
+        closing = threading.Thread(target=close, name="CloseSession", daemon=True)
+        try:
+            closing.start()
+        except RuntimeError:  # the interpreter ends, and starts no more threads
+            super()._close_inside()
+            return
+        closing.join(limit)
         if raised:
             raise raised[0]
         if closing.is_alive():
-            tf.logging.warning(errors.NOT_CLOSED, self._close_within_secs)
+            tf.logging.warning(errors.NOT_CLOSED, limit)
 
     def run(self, fetches: Any, feed_dict: Any = None, options: Any = None, run_metadata: Any = None) -> Any:
         """Run one step with its hooks; RuntimeError if stop was requested before.
