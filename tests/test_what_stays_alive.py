@@ -2,13 +2,17 @@
 
 import contextlib
 import gc
+import sys
 import threading
 import weakref
 
+import numpy as np
 import pytest
 import tensorflow.compat.v1 as tf
 
 import monitored
+from monitored import _tensorflow, compiled_step
+from monitored.compiled_step import TensorReader
 from monitored.extras import AsyncCheckpointSaverHook
 
 sides = pytest.mark.parametrize("train", [tf.train, monitored], ids=["tf.train", "monitored"])
@@ -91,8 +95,44 @@ def test_a_preempted_session_is_not_kept_by_the_next(train, tmp_path):
     train_once(train, str(tmp_path), look, [hook])
 
 
+def without_a_run_by_handle(monkeypatch):
+    """Where TensorFlow has the function that runs what is compiled by its handle, there is none."""
+    monkeypatch.setitem(sys.modules, "tensorflow.python.client.pywrap_tf_session", None)
+
+
+def without_compiled_steps(monkeypatch):
+    monkeypatch.setattr(compiled_step, "ENABLED", False)
+
+
+ways = pytest.mark.parametrize("way", [lambda _: None, without_a_run_by_handle, without_compiled_steps])
+
+
+@ways
+def test_a_reader_keeps_no_session(way, monkeypatch):
+    way(monkeypatch)
+    reader = TensorReader()
+    with tf.Graph().as_default():
+        tensor = tf.constant(3.0)
+        session = tf.Session()
+    assert [reader.read(session, tensor) for _ in range(2)] == [3.0, 3.0]
+    session, kept = None, weakref.ref(session)
+    gc.collect()
+    assert kept() is None
+
+
+def test_a_step_is_compiled_without_a_run_by_handle_too(monkeypatch):
+    with tf.Graph().as_default():
+        session = tf.Session()
+        double = tf.multiply(tf.placeholder_with_default(2.0, [], name="x"), 2.0, name="double")
+    plain = session.run(double, {"x:0": 5.0})
+    without_a_run_by_handle(monkeypatch)
+    assert _tensorflow.compiled_run(session, [double.name], [], ["x:0"])(np.float32(5.0)) == [plain]
+
+
+@ways
 @pytest.mark.parametrize("ending", [closed_normally, failed])
-def test_asynchronous_saves_keep_no_session(ending, tmp_path):
+def test_asynchronous_saves_keep_no_session(ending, way, tmp_path, monkeypatch):
+    way(monkeypatch)
     hook = watching(monitored)
     saver_hook = AsyncCheckpointSaverHook(str(tmp_path), save_steps=1)
     train_once(monitored, None, ending, [saver_hook, hook])

@@ -52,7 +52,7 @@ def compiled_run(
     `here` is for one who keeps it, has the session whenever calling it, and may outlive the session: it
     does not keep that alive, and its ops stay in the thread that calls. Errors are those of
     `session.run`. The public `make_callable` words errors otherwise, takes twice as long, and no
-    feeds. TypeError without the private methods, OpError for a bad request.
+    feeds. TypeError without the private methods (for `here`: any of them), OpError for a bad request.
     """
     if FORCE_FALLBACK or not (hasattr(session, "_make_callable_from_options") and hasattr(session, "_do_call")):
         raise TypeError(f"{session} cannot compile a run")
@@ -63,7 +63,9 @@ def compiled_run(
         from tensorflow.python.client.pywrap_tf_session import TF_SessionRunCallable  # noqa: PLC0415 - feature test
 
         direct = functools.partial(TF_SessionRunCallable, session._session, compiled._handle)
-    except (ImportError, AttributeError):
+    except (ImportError, AttributeError) as error:
+        if here:  # what is compiled holds its session, and only its handle could be had without
+            raise TypeError(f"{session} cannot compile a run that does not keep it alive") from error
         return functools.partial(session._do_call, compiled)
     kept: Any = compiled
     if here:

@@ -176,6 +176,7 @@ def remove_checkpoint(
 
 def meta_graph_filename(checkpoint_filename: str, meta_graph_suffix: str = "meta") -> str:
     """Name the meta graph file of a checkpoint; a V1 shard suffix is not part of the name."""
+    # Joined, not added or formatted: a suffix that is no text is refused with the message of `join`.
     return ".".join([re.sub(r"-[\d\?]+-of-\d+$", "", checkpoint_filename), meta_graph_suffix])
 
 

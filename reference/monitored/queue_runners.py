@@ -252,6 +252,7 @@ def _under_scope(scope: str | None, name: str) -> str:
         return name
     scope = scope[:-1] if scope[-1] == "/" else scope
     try:
+        # Text comes first, so that the warning is the one of text, whatever kind the scope is.
         return "" + scope + "/" + name
     except TypeError as error:
         tf.logging.warning(error)

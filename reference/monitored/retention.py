@@ -27,6 +27,7 @@ def record(
     """
     if not max_to_keep:
         return list(listed), None
+    # Each entry is taken apart, so that one that is no pair fails here, before the state file is written.
     renewed = [(listed_path, when) for listed_path, when in listed if listed_path != path]
     renewed.append((path, now))
     fallen = renewed.pop(0) if len(renewed) > max_to_keep else None

@@ -150,6 +150,7 @@ class SessionManager:
                     return session
             with contextlib.suppress(Exception):  # a new one is opened in any case
                 session.close()
+            # Subtracted, not compared: a recovery wait that is no number fails with the message of `-`.
             if max(0, max_wait_secs - (time.time() - start)) - self._recovery_wait_secs < 0:
                 text = f"Session was not ready after waiting {int(max_wait_secs)} secs."
                 raise tf.errors.DeadlineExceededError(None, None, text)

@@ -92,7 +92,7 @@ class SnapshotSession(_tensorflow.SessionInterface):  # type: ignore[misc]
         """Copy the values to be written by the next run; `session` is the same one every time."""
         if self._read is None:
             self._read = _reader(session, self._tensors)
-        values = self._read()
+        values = self._read(session)
         self._copies = [*map(_copy_into, self._copies or [None] * len(values), values)]
         self._feeds = {f"{_placeholder(index)}:0": value for index, value in enumerate(self._copies)}
 
@@ -138,11 +138,15 @@ class SnapshotSession(_tensorflow.SessionInterface):  # type: ignore[misc]
 
 
 def _reader(session: tf.Session, tensors: list[Any]) -> Any:
-    """Return what reads the tensors, from where they are if the session is in this process."""
+    """Return what reads the tensors of the session it is given, from where they are if that is in this process.
+
+    It does not keep the session alive.
+    """
     if compiled_step.ENABLED and _tensorflow.is_local_session(session):
         with contextlib.suppress(TypeError, tf.errors.OpError):  # session.run then serves or refuses it
-            return _tensorflow.compiled_run(session, [tensor.name for tensor in tensors], [], [], here=True)
-    return lambda: session.run(tensors)
+            run = _tensorflow.compiled_run(session, [tensor.name for tensor in tensors], [], [], here=True)
+            return lambda _: run()
+    return lambda session: session.run(tensors)
 
 
 def _copy_into(memory: Any, value: Any) -> Any:
