@@ -11,7 +11,9 @@ import os
 import re
 import signal
 import threading
-from typing import Any, Callable, Iterator, NamedTuple
+import traceback
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
 
 from conformance import graphs, probes
 from conformance.recorder import Recorder
@@ -19,6 +21,8 @@ from conformance.trace import tf
 
 _MOST_SLEEPS = 30
 _LONGEST_SECS = 30.0
+_TABLE = os.path.join(os.path.dirname(__file__), "bad_")
+_REFUSED_CALL = re.compile(r"(\w+)[\w.<>]*\(\) (?:got|takes|missing) ")
 
 
 class Row(NamedTuple):
@@ -32,7 +36,7 @@ class Row(NamedTuple):
     @property
     def id(self) -> str:
         """A name for a command line, unique in the table."""
-        return re.sub(r"[^\w.=-]+", "_", "{}-{}".format(self.what, self.argument)).strip("_")
+        return re.sub(r"[^\w.=-]+", "_", f"{self.what}-{self.argument}").strip("_")
 
 
 class Fresh(NamedTuple):
@@ -45,6 +49,10 @@ class StillWaitingError(BaseException):
     """The attempt was given up: it slept again and again, or took too long in real time."""
 
 
+class MistakeInTableError(Exception):
+    """A row fails by itself, before or beside what it calls: both sides would agree on that."""
+
+
 def rows(
     what: str, argument: str, rules: str, call: Callable[["Attempt", Any], Any], values: dict[str, Any]
 ) -> tuple[Row, ...]:
@@ -55,7 +63,7 @@ def rows(
         return call(attempt, value.make(attempt) if isinstance(value, Fresh) else value)
 
     return tuple(
-        Row(what, "{}={}".format(argument, name) if argument else name, cited, functools.partial(call_with, value))
+        Row(what, f"{argument}={name}" if argument else name, cited, functools.partial(call_with, value))
         for name, value in values.items()
     )
 
@@ -66,13 +74,41 @@ def single(what: str, rules: str, calls: dict[str, Callable[["Attempt"], Any]]) 
     return tuple(Row(what, name, cited, call) for name, call in calls.items())
 
 
+def directly(call: Callable[..., Any], *args: Any) -> Any:
+    """Return `call(*args)`, where the answer to try may be an AttributeError or TypeError of the call itself."""
+    return call(*args)
+
+
 def perform(train: Any, record: Recorder, row: Row) -> None:
-    """The scenario of a row: its outcome, and whether anything of it is left in the graph."""
+    """The scenario of a row: its outcome, and whether anything of it is left in the graph.
+
+    MistakeInTableError if the row itself is wrong.
+    """
     attempt = Attempt(train, record, row.id)
     os.chdir(record.directory)  # a path may be relative, however odd; the sandbox goes back
     with _watchdog(record):
-        record.outcome(row.id, row.call, attempt)
+        record.outcome(row.id, attempt.noting_mistakes(row.call), attempt)
+    if attempt.mistakes:
+        raise MistakeInTableError(f"{row.id}: {attempt.mistakes[0]!r}") from attempt.mistakes[0]
     record("operations", probes.op_types(tf.get_default_graph()))
+
+
+def _is_a_mistake_in_the_table(error: Exception) -> bool:
+    """Whether the table raises this, and not what it calls.
+
+    Python raises the TypeError for a call with wrong arguments in the caller's frame; it is a mistake only
+    if the function is the harness's own.
+    """
+    frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
+    while frames and frames[-1].f_code.co_name in ("__getattr__", "_getattr"):  # of TensorFlow's modules
+        frames.pop()
+    if not (frames and frames[-1].f_code.co_filename.startswith(_TABLE)):
+        return False
+    refused = isinstance(error, TypeError) and _REFUSED_CALL.match(str(error))
+    if not refused:
+        return True
+    called = {**globals(), **frames[-1].f_globals}.get(refused[1])
+    return str(getattr(called, "__module__", "")).startswith("conformance.")
 
 
 @contextlib.contextmanager
@@ -115,12 +151,26 @@ class Attempt:
         self.train = train
         self.record = record
         self._name = name
-        self._step = None  # type: Any
-        self._weight = None  # type: Any
+        self._step: Any = None
+        self._weight: Any = None
+        self.mistakes: list[Exception] = []
 
     def tries(self, what: str, call: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         """Record the outcome of a part of the attempt, under the row's name."""
-        return self.record.outcome("{}: {}".format(self._name, what), call, *args, **kwargs)
+        return self.record.outcome(f"{self._name}: {what}", self.noting_mistakes(call), *args, **kwargs)
+
+    def noting_mistakes(self, call: Callable[..., Any]) -> Callable[..., Any]:
+        """Return `call`, with what it raises by a mistake in the table added to `mistakes`."""
+
+        def noting(*args: Any, **kwargs: Any) -> Any:
+            try:
+                return call(*args, **kwargs)
+            except (AttributeError, NameError, TypeError) as error:
+                if _is_a_mistake_in_the_table(error):
+                    self.mistakes.append(error)
+                raise
+
+        return noting
 
     @property
     def step(self) -> Any:
@@ -204,14 +254,14 @@ class Hostile:
         self._use = use
 
     def __repr__(self) -> str:
-        return "<fails at {}>".format(self._use)
+        return f"<fails at {self._use}>"
 
 
 def hostile(method: str) -> Any:
     """Return an object whose `method` raises LookupError; it has no other special methods."""
 
     def fail(*_: Any) -> Any:
-        raise LookupError("{} was called".format(method))
+        raise LookupError(f"{method} was called")
 
     return type("Hostile", (Hostile,), {method: fail, "__hash__": fail if method == "__hash__" else object.__hash__})(
         method

@@ -78,7 +78,10 @@ def _failure(raised: Any) -> str:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's options."""
     parser.description = "Run the table of bad arguments on both sides and print what they say. Exit codes: 0 nothing "
-    parser.description += "differs, 1 something does, 2 wrong usage, 4 the harness failed on a row."
+    parser.description += (
+        "differs, 1 something does, 2 wrong usage, 4 the harness failed on a row but nothing differs. "
+    )
+    parser.description += "A mistake in a row is a failure of the harness."
     parser.add_argument("--oracle", help="the implementation that is right (default: tf.train)")
     parser.add_argument("--subject", help="the implementation under test (default: monitored)")
     parser.add_argument("--filter", metavar="REGEX", default="", help="only rows whose id, WHAT-ARGUMENT, matches")

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from conformance.attempts import Attempt, Fresh, Obliging, Row, hostile, rows, single
+from conformance.attempts import Attempt, Fresh, Obliging, Row, directly, hostile, rows, single
 from conformance.bad_input_sessions import closed_session  # fmt: skip
 from conformance.bad_values import FLAGS, INF, NAN, NUMBERS, OBJECTS, PATHS, PERIODS, argument, pick  # fmt: skip
 from conformance.trace import tf
@@ -140,7 +140,7 @@ SAVER = (
         "build with an argument": lambda t: t.train.Saver(defer_build=True).build(1),
         "save without arguments": lambda t: t.train.Saver(allow_empty=True).save(),
         "restore without arguments": lambda t: t.train.Saver(allow_empty=True).restore(),
-        "last_checkpoints is set": lambda t: setattr(t.train.Saver(allow_empty=True), "last_checkpoints", []),
+        "last_checkpoints is set": lambda t: directly(setattr, t.train.Saver(allow_empty=True), "last_checkpoints", []),
         "from_proto of None": lambda t: t.train.Saver.from_proto(None),
         "from_proto of 5": lambda t: t.train.Saver.from_proto(5),
         "to_proto of 5": lambda t: [tf.Variable(1.0), t.train.Saver().to_proto(5)],

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from conformance.attempts import Attempt, Fresh, Obliging, Row, hostile, rows, single
+from conformance.attempts import Attempt, Fresh, Obliging, Row, directly, hostile, rows, single
 from conformance.bad_input_sessions import FEEDS, FETCHES, HOOKS, SAVERS, SCAFFOLDS  # fmt: skip
 from conformance.bad_values import (
     FEW,
@@ -222,7 +222,7 @@ HOOKS_OF_ITS_OWN = (
     *single("FinalOpsHook", "FIN-01", {
         "no arguments": lambda t: t.train.FinalOpsHook(),
         "values before the end": lambda t: t.train.FinalOpsHook(5).final_ops_values,
-        "values are set": lambda t: setattr(t.train.FinalOpsHook(5), "final_ops_values", 1),
+        "values are set": lambda t: directly(setattr, t.train.FinalOpsHook(5), "final_ops_values", 1),
     }),
     *single("GlobalStepWaiterHook", "GSW-01", {
         "no arguments": lambda t: t.train.GlobalStepWaiterHook(),
@@ -265,7 +265,7 @@ CONTRACT = (
         "no arguments": lambda t: t.train.SessionRunArgs(),
         "4 positional": lambda t: t.train.SessionRunArgs(1, 2, 3, 4),
         "unknown keyword": lambda t: t.train.SessionRunArgs(1, feeds={}),
-        "fetches is set": lambda t: setattr(t.train.SessionRunArgs(1), "fetches", 2),
+        "fetches is set": lambda t: directly(setattr, t.train.SessionRunArgs(1), "fetches", 2),
         "as a tuple": lambda t: [tuple(t.train.SessionRunArgs(1)), len(t.train.SessionRunArgs(1))],
         "equal to a tuple": lambda t: t.train.SessionRunArgs(1) == (1, None, None),
         "replaced": lambda t: t.train.SessionRunArgs(1)._replace(no_such=1),
@@ -279,8 +279,9 @@ CONTRACT = (
         "no arguments": lambda t: t.train.SessionRunContext(),
         "of None": lambda t: [t.train.SessionRunContext(None, None).session, t.train.SessionRunContext(
             None, None).stop_requested],
-        "session is set": lambda t: setattr(t.train.SessionRunContext(None, None), "session", 1),
-        "stop_requested is set": lambda t: setattr(t.train.SessionRunContext(None, None), "stop_requested", True),
+        "session is set": lambda t: directly(setattr, t.train.SessionRunContext(None, None), "session", 1),
+        "stop_requested is set": lambda t: directly(
+            setattr, t.train.SessionRunContext(None, None), "stop_requested", True),
         "request_stop with an argument": lambda t: t.train.SessionRunContext(None, None).request_stop(1),
     }),
     *single("SessionRunHook", "LIFE-01", {

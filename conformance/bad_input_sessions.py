@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from conformance.attempts import Attempt, Fresh, Obliging, Row, hostile, rows, single
+from conformance.attempts import Attempt, Fresh, Obliging, Row, directly, hostile, rows, single
 from conformance.bad_values import (
     FEW,
     FLAGS,
@@ -247,8 +247,8 @@ SESSIONS = (
     *rows("WorkerSessionCreator", "scaffold", "SCF-02", lambda t, scaffold: [
         t.step, t.train.WorkerSessionCreator(scaffold, max_wait_secs=1).create_session()], FEW_SCAFFOLDS),
     *single("SessionCreator", "LIFE-01", {
-        "made directly": lambda t: t.train.SessionCreator(),
-        "without create_session": lambda t: type("Incomplete", (t.train.SessionCreator,), {})(),
+        "made directly": lambda t: directly(t.train.SessionCreator),
+        "without create_session": lambda t: directly(type("Incomplete", (t.train.SessionCreator,), {})),
         "create_session of the base": lambda t: t.train.SessionCreator.create_session(None),
     }),
 )  # fmt: skip
@@ -383,8 +383,8 @@ IN_STEP_FNS = {
     "unknown fetch": lambda step_context: step_context.run_with_hooks("no_such:0"),
     "request_stop with an argument": lambda step_context: step_context.request_stop("why"),
     "request_stop": lambda step_context: step_context.request_stop(),
-    "session is set": lambda step_context: setattr(step_context, "session", None),
-    "no such attribute": lambda step_context: step_context.should_stop(),
+    "session is set": lambda step_context: directly(setattr, step_context, "session", None),
+    "no such attribute": lambda step_context: directly(getattr, step_context, "should_stop")(),
     "raises StopIteration": lambda step_context: next(iter(())),
     "closes the raw session": lambda step_context: step_context.session.close(),
 }  # fmt: skip
@@ -409,9 +409,9 @@ RUNS = (
             "fetches twice": lambda session: session.run("c:0", fetches="c:0"),
             "by keyword": lambda session: session.run(fetches="c:0"),
             "should_stop with an argument": lambda session: session.should_stop(1),
-            "graph is set": lambda session: setattr(session, "graph", None),
-            "no such attribute": lambda session: session.partial_run("c:0"),
-            "as_default": lambda session: session.as_default(),
+            "graph is set": lambda session: directly(setattr, session, "graph", None),
+            "no such attribute": lambda session: directly(getattr, session, "partial_run")("c:0"),
+            "as_default": lambda session: directly(getattr, session, "as_default")(),
         }.items()
     }),
     *single("a closed MonitoredSession", "CLOSE-05", {
@@ -508,7 +508,7 @@ SCAFFOLD = (
         "11 positional": lambda t: t.train.Scaffold(*[None] * 11),
         "finalize with an argument": lambda t: t.train.Scaffold().finalize(tf.Graph()),
         "in a finalized graph": lambda t: [t.step, tf.get_default_graph().finalize(), t.train.Scaffold().finalize()],
-        "init_op is set": lambda t: setattr(t.train.Scaffold(), "init_op", None),
+        "init_op is set": lambda t: directly(setattr, t.train.Scaffold(), "init_op", None),
         "get_or_default without function": lambda t: t.train.Scaffold.get_or_default("a", "key", None),
         "get_or_default of no key": lambda t: t.train.Scaffold.get_or_default("a", None, lambda: 1),
         "get_or_default of an unhashable key": lambda t: t.train.Scaffold.get_or_default("a", [], lambda: 1),

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from conformance.attempts import Attempt, Fresh, Obliging, Row, rows, single
+from conformance.attempts import Attempt, Fresh, Obliging, Row, directly, rows, single
 from conformance.bad_input_sessions import closed_session  # fmt: skip
 from conformance.bad_values import FLAGS, NUMBERS, OBJECTS, argument, pick  # fmt: skip
 from conformance.trace import tf
@@ -133,7 +133,7 @@ THREADED = (
         value), pick(NUMBERS, "0 -1 NaN -inf text list object complex huge inf")),
     *single("Coordinator", "CRD-01 CRD-05", {
         "unknown keyword": lambda t: t.train.Coordinator(types=()),
-        "joined is set": lambda t: setattr(t.train.Coordinator(), "joined", True),
+        "joined is set": lambda t: directly(setattr, t.train.Coordinator(), "joined", True),
         "should_stop with an argument": lambda t: t.train.Coordinator().should_stop(1),
         "clear_stop with an argument": lambda t: t.train.Coordinator().clear_stop(1),
         "register_thread without": lambda t: t.train.Coordinator().register_thread(),
@@ -262,7 +262,7 @@ QUEUE_RUNNERS = (
         "definition and queue": lambda t: t.train.QueueRunner(queue(t), queue_runner_def=tf.ConfigProto(
             allow_soft_placement=True)),
         "unknown keyword": lambda t: t.train.QueueRunner(ops=[]),
-        "queue is set": lambda t: setattr(t.train.QueueRunner(queue(t), [tf.no_op()]), "queue", 1),
+        "queue is set": lambda t: directly(setattr, t.train.QueueRunner(queue(t), [tf.no_op()]), "queue", 1),
         "to_proto of 5": lambda t: t.train.QueueRunner(queue(t), [tf.no_op()]).to_proto(5),
         "to_proto of another scope": lambda t: t.train.QueueRunner(queue(t), [tf.no_op()]).to_proto("scope"),
         "to_proto of no scope": lambda t: t.train.QueueRunner(queue(t), [tf.no_op()]).to_proto(""),

@@ -47,7 +47,7 @@ NUMBERS = {
 }  # fmt: skip
 PERIODS = pick(NUMBERS, "None 0 -1 NaN inf huge 1.5 True text int64 array_of_two list object equal_to_all tensor")
 FEW = pick(NUMBERS, "None 0 -1 NaN inf 1.5 text array_of_two equal_to_all tensor")
-SECS = pick(NUMBERS, "None -1 NaN text tensor")
+SECS = {**pick(NUMBERS, "None -1 NaN inf text tensor"), "1e10": 1e10}
 PATHS = {
     "None": None, "5": 5, "True": True, "empty_text": "", "pathlib": Fresh(lambda t: pathlib.Path(t.path())),
     "bytes": b"logdir", "a_file": Fresh(lambda t: t.file()),

@@ -9,7 +9,8 @@ import errno
 import os
 import resource
 import shutil
-from typing import Any, Iterator
+from collections.abc import Iterator
+from typing import Any
 
 from tensorflow.python.lib.io import file_io
 
@@ -107,7 +108,7 @@ def rename(
     """Moving a file raises `error`, before or `after` it has moved, so many times; `before` is called first of all."""
     library = file_io._pywrap_file_io
     real = library.RenameFile
-    failed = []  # type: List[bool]
+    failed: list[bool] = []
 
     def fail(*arguments: Any) -> None:
         if before is not None:

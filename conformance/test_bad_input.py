@@ -2,11 +2,13 @@
 
 import functools
 import json
+import os
 
 import pytest
 
 from conformance import __main__, attempts, bad_input, run
 from conformance.rules import RULES
+from conformance.trace import tf
 
 RUNS = ("run", "run_step_fn", "in a step function", "before_run of a hook", "FeedFnHook")
 WRONG = "conformance.wrong_implementation"
@@ -26,7 +28,7 @@ def test_row(harness, row):
 
 def test_the_table_is_large_and_its_ids_are_unique():
     ids = [row.id for row in bad_input.TABLE]
-    assert len(ids) >= 320
+    assert len(ids) >= 2200
     assert len(set(ids)) == len(ids)
     assert {rule for row in bad_input.TABLE for rule in row.rules} <= set(RULES)
 
@@ -36,6 +38,58 @@ def test_an_attempt_that_sleeps_for_ever_is_given_up(harness):
     verdict = bad_input.judge(harness, row)
     assert verdict.verdict == "agrees"
     assert verdict.oracle == "StillWaitingError: it sleeps again and again"
+
+
+def planted(what, source):
+    """A row whose call is `source`, as if that were in a module of the table."""
+    path = os.path.join(os.path.dirname(bad_input.__file__), "bad_input_planted.py")
+    names = {"tf": tf, "Attempt": attempts.Attempt, "directly": attempts.directly}
+    return attempts.Row(what, "planted", (), eval(compile("lambda t: " + source, path, "eval"), names))
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "t.no_such",
+        "t.train.no_such",
+        "tf.no_such",
+        "t.train.Coordinator().no_such()",
+        "no_such",
+        "None + 1",
+        "(lambda: 1)(2)",
+        "t.path(1, 2, 3)",
+        "Attempt()",
+        "t.tries('part', lambda: None + 1)",
+        "t.hook(lambda: t.train.no_such)",
+    ],
+)
+def test_a_mistake_in_a_row_is_a_failure_of_the_harness(harness, source):
+    with pytest.raises(attempts.MistakeInTableError, match="^planted-planted: "):
+        bad_input.judge(harness, planted("planted", source))
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "t.train.Coordinator(types=())",
+        "t.train.Coordinator().should_stop(1)",
+        "t.session().run()",
+        "directly(setattr, t.train.Coordinator(), 'joined', True)",
+        "t.train.Coordinator(5)",
+        "t.train.StopAtStepHook(1).before_run(None)",
+    ],
+)
+def test_what_is_refused_is_no_mistake(harness, source):
+    verdict = bad_input.judge(harness, planted("planted", source))
+    assert (verdict.verdict, verdict.oracle.partition(":")[0] in ("TypeError", "AttributeError")) == ("agrees", True)
+
+
+def test_a_difference_counts_more_than_a_failure(monkeypatch, capsys):
+    monkeypatch.setattr(bad_input, "TABLE", (planted("StopAtStepHook", "no_such"), *bad_input.TABLE))
+    both = ["bad-input", "--subject", WRONG, "--filter", "^StopAtStepHook-(planted|last_step=text)$"]
+    assert __main__.main(both) == run.DIFFERENT
+    assert __main__.main(["bad-input", "--filter", "^StopAtStepHook-planted$"]) == run.BROKEN
+    assert capsys.readouterr().err.count("the harness failed on StopAtStepHook-planted: MistakeInTableError") == 2
 
 
 @pytest.fixture(scope="module")
