@@ -42,7 +42,8 @@ class Program:
     """A program: how many steps or sessions by default, and by how much memory may differ.
 
     Counts may not grow at all. Memory may, by `rss_bound` bytes from the second look to the last, for
-    allocators give back in lumps: a process in which nothing grows was seen 3 MiB up and down.
+    allocators give back in lumps: over 2,000 sessions in which nothing grew, the looks from the second on
+    were up to 5.5 MiB apart, over 200,000 steps up to 1 MiB.
     """
 
     about: str
@@ -88,7 +89,8 @@ def measure(name: str, side: str, number: int, save_every: int, plant: str, fold
     gc.collect()
     gc.freeze()
     setting = Setting("cpu", threads=True, folder=folder)
-    yield from run(setting, side, number, number // LOOKS, save_every, plants.Plant(plant))
+    looks = {round(look * number / LOOKS) for look in range(1, LOOKS + 1)}
+    yield from run(setting, side, number, looks, save_every, plants.Plant(plant))
 
 
 def started(name: str, implementation: str, number: int, save_every: int, plant: str = "") -> Iterator[Held]:

@@ -51,7 +51,7 @@ def model(train: Any, inputs: int) -> tf.Graph:
 
 
 def sessions(
-    one_graph: bool, setting: Setting, side: str, number: int, every: int, save_every: int, plant: Plant
+    one_graph: bool, setting: Setting, side: str, number: int, looks: set[int], save_every: int, plant: Plant
 ) -> Iterator[Held]:
     """Run `number` sessions, each over a graph of its own or all over `one_graph`.
 
@@ -69,7 +69,7 @@ def sessions(
             next(endings)(train, setting, folder, plant)
         tf.summary.FileWriterCache.clear()
         _delete(folder, setting.folder)
-        if count % every == 0:
+        if count in looks:
             yield look(count, 0, time.perf_counter() - start)
 
 
@@ -197,7 +197,7 @@ class _Churn:
         self._coordinator.clear_stop()
 
 
-def threads(setting: Setting, side: str, number: int, every: int, save_every: int, plant: Plant) -> Iterator[Held]:
+def threads(setting: Setting, side: str, number: int, looks: set[int], save_every: int, plant: Plant) -> Iterator[Held]:
     """Run `number` steps of one session, threads coming and going beside the queue's."""
     start = time.perf_counter()
     train = SIDES[side]
@@ -216,6 +216,6 @@ def threads(setting: Setting, side: str, number: int, every: int, save_every: in
                 session.run(COUNT)
                 if count % CHURN_EVERY == 0:
                     churn.once(*found)
-                if count % every == 0:
+                if count in looks:
                     plant.grow(session, folder)
                     yield look(count, count // save_every, time.perf_counter() - start, folder)

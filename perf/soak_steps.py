@@ -58,9 +58,9 @@ STEPS = {"same": _same, "list": _list, "lambda": _lambda, "key": _key, "feed": _
 
 
 def steps(
-    kind: str, setting: Setting, side: str, number: int, every: int, save_every: int, plant: Plant
+    kind: str, setting: Setting, side: str, number: int, looks: set[int], save_every: int, plant: Plant
 ) -> Iterator[Held]:
-    """Run `number` steps; yield what is held after each `every` of them."""
+    """Run `number` steps; yield what is held after each number of them in `looks`."""
     start = time.perf_counter()
     folder = setting.new_folder()
     saves = _Saves()
@@ -70,7 +70,7 @@ def steps(
         step = STEPS[kind](session)
         for count in range(1, number + 1):
             step(count)
-            if count % every == 0:
+            if count in looks:
                 saver_hook.wait()
                 plant.grow(session, folder)
                 yield look(count, saves.number, time.perf_counter() - start, folder)
