@@ -9,6 +9,7 @@ import errno
 import os
 import resource
 import shutil
+import tempfile
 from collections.abc import Iterator
 from typing import Any
 
@@ -41,12 +42,43 @@ def mode(bits: int, folder: str) -> Iterator[None]:
     if is_root:
         os.seteuid(_NOBODY)
     try:
+        _is_what_stops(bits, folder)
         yield
     finally:
         if is_root:
             os.seteuid(0)
         os.chmod(folder, before[0])
         os.chmod(above, before[1])
+
+
+@contextlib.contextmanager
+def open_folder(near: str) -> Iterator[str]:
+    """A folder for `mode`: for root the lowest one at or above `near` that every user can get to has it."""
+    path = os.path.realpath(near)
+    while os.geteuid() == 0 and not _everybody_gets_to(path):
+        path = os.path.dirname(path)
+    made = tempfile.mkdtemp(dir=path)
+    os.chmod(made, 0o755)
+    try:
+        yield made
+    finally:
+        shutil.rmtree(made)
+
+
+def _everybody_gets_to(path: str) -> bool:
+    above = os.path.dirname(path)
+    return bool(os.stat(path).st_mode & 0o001) and (above == path or _everybody_gets_to(above))
+
+
+def _is_what_stops(bits: int, folder: str) -> None:
+    """See that the bits of the folder decide what is allowed, and not those of a folder above it."""
+    try:
+        os.stat(folder)  # needs only the folders above
+        if bits & 0o444 == 0o444:
+            os.listdir(folder)
+    except PermissionError as error:
+        text = f"user {os.geteuid()} cannot get there: use one where every folder above has mode 0755"
+        raise RuntimeError(f"mode {bits:#o} of folder {folder!r} would not be the fault, {text}") from error
 
 
 @contextlib.contextmanager

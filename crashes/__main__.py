@@ -6,19 +6,20 @@ must restore it and go on. Exit codes: 0 nothing lost, 1 something lost, 2 wrong
 """
 
 import argparse
+import contextlib
 import os
 import random
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, TextIO
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
 os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")
 
 OK, LOST, USAGE = range(3)
-_NEEDED_MEBIBYTES = 3000
 _PROGRESS_SECS = 10.0
 
 
@@ -44,7 +45,7 @@ def parser() -> argparse.ArgumentParser:
 def main(line: list[str] | None = None) -> int:
     """Run the kills; return the exit code."""
     options = parser().parse_args(line)
-    from crashes import campaign, server, trainer  # noqa: PLC0415 - after the environment is set
+    from crashes import campaign, trainer  # noqa: PLC0415 - after the environment is set
 
     if options.list_plants:
         for name, text in trainer.PLANTS.items():
@@ -52,20 +53,32 @@ def main(line: list[str] | None = None) -> int:
         return OK
     kinds = campaign.configs(options.implementation, options.only)
     wrong = _wrong(options, trainer, [config.name for config in campaign.CONFIGS], kinds)
-    free = campaign.free_mebibytes(options.folder) if not wrong else 0
-    if not wrong and free < _NEEDED_MEBIBYTES:
-        wrong = f"--folder: {_NEEDED_MEBIBYTES} MiB are needed there, {free:.0f} are free"
-    if wrong:
-        print(wrong, file=sys.stderr)
-        return USAGE
+    if not wrong and (free := campaign.free_mebibytes(options.folder)) < (need := campaign.needed_mebibytes(kinds)):
+        wrong = f"--folder: {need:.0f} MiB are needed there, {free:.0f} are free"
+    with contextlib.ExitStack() as stack:
+        file = None
+        if options.json and not wrong:
+            try:  # what is in the file stays until there is a result
+                file = stack.enter_context(open(options.json, "a", encoding="utf-8"))
+            except OSError as error:
+                wrong = f"--json must be a file that can be written, not {options.json!r}: {error.strerror}"
+        if wrong:
+            print(wrong, file=sys.stderr)
+            return USAGE
+        return _run(options, kinds, file)
+
+
+def _run(options: argparse.Namespace, kinds: list[Any], file: TextIO | None) -> int:
+    from crashes import campaign, server  # noqa: PLC0415 - after the environment is set
+
     seed = random.SystemRandom().randrange(2**32) if options.seed is None else options.seed
     print(f"{options.kills} kills of {options.implementation}, --seed={seed}", flush=True)
     with server.Server() as started:
         what = (options.implementation, kinds, options.kills, seed, options.folder, options.plant, options.durable)
-        return _report(options, seed, campaign.run(started, *what))
+        return _report(options, seed, campaign.run(started, *what), file)
 
 
-def _report(options: argparse.Namespace, seed: int, found: Iterator[Any]) -> int:
+def _report(options: argparse.Namespace, seed: int, found: Iterator[Any], file: TextIO | None) -> int:
     """Say how far it is, and in the end what was found; return the exit code."""
     from crashes import report  # noqa: PLC0415 - after the environment is set
 
@@ -81,11 +94,13 @@ def _report(options: argparse.Namespace, seed: int, found: Iterator[Any]) -> int
             print(f"{len(kills)} of {options.kills} kills, {said - start:.0f} s, {lost} with a loss", flush=True)
     seconds = time.monotonic() - start
     report.print_table(kills, f"{options.implementation}: SIGKILL while training, {seconds:.0f} s, seed {seed}")
-    if options.json:
-        report.write(report.make(kills, settings, seconds), options.json)
+    if file is not None:
+        report.write(report.make(kills, settings, seconds, options.folder or tempfile.gettempdir()), file)
     lost = sum(map(report.failed, kills))
     inside = sum(kill.inside_a_save for kill in kills)
+    unseen = sum(not kill.restart_observed for kill in kills)
     print(f"{len(kills)} kills, {inside} of them inside a save: {lost} with a loss or a failed restart")
+    print(f"restarts: {len(kills) - unseen} observed, {unseen} killed before they could say what they restored")
     return LOST if lost else OK
 
 
@@ -100,6 +115,8 @@ def _wrong(options: argparse.Namespace, trainer: Any, names: list[str], kinds: l
         return f"--kills must be at least {len(kinds)}, one for each kind of job, not {options.kills}"
     if options.plant and options.plant not in plants:
         return f"--plant must be one of {', '.join(plants)}, not {options.plant!r}"
+    if options.plant in trainer.PLANTS_OF_MONITORED and options.implementation != "monitored":
+        return f"--plant={options.plant} needs --implementation=monitored, not {options.implementation!r}"
     if options.durable and options.implementation != "monitored":
         return f"--durable needs --implementation=monitored, not {options.implementation!r}"
     if options.folder and not os.path.isdir(options.folder):

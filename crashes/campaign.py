@@ -7,6 +7,7 @@ its end.
 import os
 import random
 import shutil
+import signal
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -21,6 +22,8 @@ STEPS_AFTER_THE_LAST_KILL = 8
 _PATIENCE_SECS = 120.0
 _GRANULARITY_SECS = 0.0002
 _FIRST_GUESS_SECS = 0.02
+_OTHER_FILES_MEBIBYTES = 50.0
+"""Meta graphs, events, graphs as text: some 30 kB each."""
 
 _WEIGHTS = {
     Phase.STARTING: 4,
@@ -56,7 +59,11 @@ CONFIGS = tuple(Config(asynchronous, size) for asynchronous in (False, True) for
 
 
 class Kill(NamedTuple):
-    """One kill: what it was aimed at, where the trainer was, what was found and whether the next process began."""
+    """One kill: what it was aimed at, where the trainer was, what was found, and how the next process began.
+
+    `restart` is what was wrong with that, `restored` the step at which it began; -1 if it ended
+    before it could say, so that nothing was observed of it unless it ended by itself.
+    """
 
     config: str
     number: int
@@ -68,6 +75,12 @@ class Kill(NamedTuple):
     meta: str
     left_over: dict[str, int]
     restart: str = ""
+    restored: int = -1
+
+    @property
+    def restart_observed(self) -> bool:
+        """Whether it is known how the next process began."""
+        return bool(self.restart) or self.restored >= 0
 
     @property
     def inside_a_save(self) -> bool:
@@ -127,21 +140,24 @@ class _Job:
             for number in numbers:
                 aimed_at = self._draw.choices(list(weights), list(weights.values()))[0]
                 restart, phase = self._one_process(aimed_at, self._draw.randint(1, 4), self._draw.random(), expected)
-                if kill is not None:
-                    yield kill._replace(restart=restart)
                 found = folder.look(self._task.folder, self._marks.announced)
+                if kill is not None:
+                    yield kill._replace(restart=restart, restored=self._marks.restored)
+                elif restart:  # what goes wrong with a first process is not the restart of any other
+                    found.losses.append(f"the first process: {restart}")
                 kill = Kill(self._config.name, number, aimed_at.name, phase.name, self._marks.announced, *found)
                 if self._marks.restored >= 0:
                     # Where this process never began, the next one has to begin where it should have.
                     expected = max(found.step, 0)
             assert kill is not None
-            yield kill._replace(restart=self._last_process(max(kill.step, 0)))
+            restart = self._last_process(max(kill.step, 0))
+            yield kill._replace(restart=restart, restored=self._marks.restored)
         finally:
             self._marks.close()
 
     def _one_process(self, aimed_at: Phase, save: int, within: float, expected: int) -> tuple[str, Phase]:
         """Start a process and kill it; return what is wrong with its beginning, and where it was killed."""
-        process = self._start(self._task)
+        process, found = self._start(self._task), ""
         try:
             if aimed_at is Phase.STARTING:
                 _wait(within * max(self._marks.secs(Phase.STARTING), _FIRST_GUESS_SECS))
@@ -149,10 +165,17 @@ class _Job:
                 self._wait_for(process, lambda: self._marks.restored >= 0)
                 self._aim(process, aimed_at, save, within)
         except StuckError as error:
-            return str(error), self._marks.phase
+            found = str(error)
         finally:
-            process.kill()
-        return self._beginning(expected), self._marks.phase
+            ended_by_itself = process.has_ended()
+            code = process.kill()
+        if ended_by_itself or code != -signal.SIGKILL:
+            found = (
+                f"ended by itself with exit code {code}, in the phase {self._marks.phase.name}: {self._last_words()}"
+            )
+        if not found and self._marks.restored >= 0:
+            found = self._beginning(expected)
+        return found, self._marks.phase
 
     def _last_process(self, step: int) -> str:
         """Let a process train on from `step` to its end; return what is wrong with it."""
@@ -166,7 +189,7 @@ class _Job:
 
     def _beginning(self, expected: int) -> str:
         restored = self._marks.restored
-        return "" if restored in (-1, expected) else f"began at step {restored} in place of {expected}"
+        return "" if restored == expected else f"began at step {restored} in place of {expected}"
 
     def _start(self, task: trainer.Job) -> Trainer:
         self._marks.start()
@@ -192,16 +215,28 @@ class _Job:
             time.sleep(_GRANULARITY_SECS)
 
     def _error(self) -> str:
-        if os.path.exists(self._task.errors):
-            with open(self._task.errors, encoding="utf-8") as file:
-                return file.read().strip().splitlines()[-1]
-        return f"did not go on within {_PATIENCE_SECS:.0f} s, in the phase {self._marks.phase.name}"
+        return (
+            self._last_words() or f"did not go on within {_PATIENCE_SECS:.0f} s, in the phase {self._marks.phase.name}"
+        )
+
+    def _last_words(self) -> str:
+        """Return the last line of what a trainer wrote when it failed."""
+        if not os.path.exists(self._task.errors):
+            return ""
+        with open(self._task.errors, encoding="utf-8") as file:
+            return (file.read().strip().splitlines() or [""])[-1]
 
 
 def _wait(secs: float) -> None:
     until = time.perf_counter() + secs
     while time.perf_counter() < until:
         pass
+
+
+def needed_mebibytes(kinds: list[Config]) -> float:
+    """Return how much room the jobs need, one after the other: what is kept, and two left over by each kill."""
+    largest = max(4 * variables * floats for variables, floats in (SIZES[config.size] for config in kinds))
+    return (trainer.KEPT + 1 + 2 * KILLS_OF_A_JOB) * largest / 2**20 + _OTHER_FILES_MEBIBYTES
 
 
 def free_mebibytes(where: str | None) -> float:

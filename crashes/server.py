@@ -4,6 +4,7 @@ TensorFlow takes seconds to import, and its threads do not survive a fork once a
 the server never runs one. It has one trainer at a time, and tells its process id and how it ended.
 """
 
+import contextlib
 import json
 import os
 import select
@@ -62,7 +63,8 @@ class Trainer:
     def kill(self) -> int:
         """End it with SIGKILL if it has not ended; return its exit code, -9 for the signal."""
         if not self.has_ended():
-            os.kill(self._pid, signal.SIGKILL)
+            with contextlib.suppress(ProcessLookupError):  # it ends by itself at this moment
+                os.kill(self._pid, signal.SIGKILL)
             self._code = int(self._answers.readline())
         assert self._code is not None
         return self._code

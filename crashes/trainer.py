@@ -42,6 +42,9 @@ PLANTS = {
 }
 """Faults that a trainer can be given, to see that they are noticed."""
 
+PLANTS_OF_MONITORED = ("in-place",)
+"""Those that change what only a saver of `monitored` has."""
+
 
 class Job(NamedTuple):
     """What a trainer does, and where."""

@@ -1,6 +1,7 @@
 """Trainers killed while they save lose nothing; a trainer that would lose something is found out."""
 
 import contextlib
+import itertools
 import json
 import os
 import pathlib
@@ -13,7 +14,7 @@ import pytest
 import tensorflow.compat.v1 as tf
 
 import monitored
-from crashes import campaign, folder, report
+from crashes import campaign, folder, report, trainer
 from crashes.__main__ import LOST, OK, USAGE, main
 from crashes.marks import Marks, Phase
 from crashes.server import Server
@@ -34,22 +35,119 @@ def test_nothing_is_lost(server):
     assert sum(found.inside_a_save for found in kills) >= 6
     assert {found.config for found in kills} == {"sync-small", "async-small"}
     assert max(found.announced for found in kills) > 0
-    assert report.rows(kills)[-1][:6] == ["all", "6", "6", "12", "0", "0"]
+    unseen = sum(found.restored == -1 for found in kills)
+    assert report.rows(kills)[-1][:7] == ["all", "6", "6", "12", "0", "0", str(unseen)]
+    assert unseen == sum(not found.restart_observed for found in kills) <= 4
+    assert all(found.restored in (-1, max(found.step, 0)) for found in kills)
+    assert [found.restored >= 0 for found in kills if found.number == 5] == [
+        True,
+        True,
+    ]  # the last process is left alone
+
+
+NOTICED = {
+    "state-first": ("sync-large", 4, "cannot be read"),
+    "announce-first": ("sync-large", 4, "was announced, the newest checkpoint is of step"),
+    "torn": ("sync-small", 1, "is torn: v3"),
+    "in-place": ("sync-small", 10, "the state file is no state"),
+}
+
+
+def test_every_plant_is_tested():
+    assert NOTICED.keys() == trainer.PLANTS.keys()
+
+
+@pytest.mark.parametrize("plant", NOTICED)
+def test_a_planted_fault_is_noticed(server, monkeypatch, plant):
+    kind, kills, wanted = NOTICED[plant]
+    if plant == "in-place":  # the rewriting is short: aim at nothing else
+        monkeypatch.setattr(campaign, "_WEIGHTS", {Phase.STATE: 1})
+    found = list(campaign.run(server, "monitored", campaign.configs("monitored", kind), kills, 3, plant=plant))
+    texts = [text for kill in found for text in (*kill.losses, kill.restart)]
+    assert any(wanted in text for text in texts), texts
+
+
+class OneEndsByItself:
+    """A server whose trainer of a number has ended by itself when it is handed out."""
+
+    def __init__(self, server, number, change):
+        self._server, self._numbers, self._number, self._change = server, itertools.count(), number, change
+
+    def start(self, job):
+        if next(self._numbers) != self._number:
+            return self._server.start(job)
+        process = self._server.start(job._replace(**self._change))
+        assert process.has_ended(60.0)
+        return process
 
 
 @pytest.mark.parametrize(
-    ("plant", "kind", "kills"),
-    [("state-first", "sync-large", 4), ("announce-first", "sync-large", 4), ("torn", "sync-small", 1)],
+    ("number", "change", "wanted"),
+    [
+        (0, {"implementation": "x"}, "the first process: ended by itself with exit code 1, in the phase STARTING"),
+        (1, {"implementation": "x"}, "ended by itself with exit code 1, in the phase STARTING: KeyError: 'x'"),
+        (1, {"last_step": 1}, "ended by itself with exit code 0, in the phase BETWEEN"),
+        (2, {"implementation": "x"}, "KeyError: 'x'"),
+        (-1, {}, None),
+    ],
 )
-def test_a_planted_fault_is_noticed(server, plant, kind, kills):
-    found = list(campaign.run(server, "monitored", campaign.configs("monitored", kind), kills, 3, plant=plant))
-    wanted = {
-        "state-first": "cannot be read",
-        "announce-first": "was announced, the newest checkpoint is of step",
-        "torn": "is torn: v3",
-    }
-    texts = [text for kill in found for text in (*kill.losses, kill.restart)]
-    assert any(wanted[plant] in text for text in texts), texts
+def test_a_trainer_that_ends_by_itself_is_a_bad_restart(server, monkeypatch, number, change, wanted):
+    monkeypatch.setattr(campaign, "_WEIGHTS", {Phase.STARTING: 1})
+    monkeypatch.setattr(campaign, "_wait", lambda secs: None)  # killed at once
+    started = OneEndsByItself(server, number, change)
+    kills = list(campaign.run(started, "monitored", campaign.configs("monitored", "sync-small"), 2, 1))
+    texts = [text for kill in kills for text in (*kill.losses, kill.restart) if text]
+    assert len(texts) == (wanted is not None)
+    assert all(text.startswith(wanted) for text in texts)
+    assert [kill.restart_observed for kill in kills] == [number == 1, True]
+    assert sum(map(report.failed, kills)) == len(texts)
+    assert report.rows(kills)[-1][4:6] == [str(sum(bool(kill.restart) for kill in kills)), str(int(number != 1))]
+
+
+def test_a_first_process_that_begins_wrong_is_noticed(server, monkeypatch):
+    monkeypatch.setattr(campaign._Job, "_beginning", lambda self, expected: "began wrong")
+    (kill,) = campaign.run(server, "monitored", campaign.configs("monitored", "sync-small"), 1, 3)
+    assert kill.losses == ["the first process: began wrong"]
+    assert kill.restart == "began wrong"
+
+
+@pytest.mark.parametrize(("only", "least", "most"), [("small", 10, 100), ("large", 24 * 40, 2000), ("", 24 * 40, 2000)])
+def test_the_room_that_is_demanded_is_what_the_kinds_need(monkeypatch, capsys, only, least, most):
+    kinds = campaign.configs("monitored", only)
+    need = campaign.needed_mebibytes(kinds)
+    assert least <= need <= most
+    monkeypatch.setattr(campaign, "free_mebibytes", lambda where: need - 1)
+    assert main(["--kills", "4", "--only", only]) == USAGE
+    assert f"--folder: {need:.0f} MiB are needed there, {need - 1:.0f} are free" in capsys.readouterr().err
+
+
+def test_an_earlier_result_stays_until_there_is_a_new_one(tmp_path, monkeypatch, server):
+    monkeypatch.setattr("crashes.server.Server", lambda: contextlib.nullcontext(server))
+    path = tmp_path / "result.json"
+    path.write_text("earlier " * 10_000)
+
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    options = ["--kills", "1", "--seed", "7", "--only", "sync-small", "--json", str(path)]
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(campaign, "run", interrupted)
+        main(options)
+    assert path.read_text() == "earlier " * 10_000
+    assert main(options) == OK
+    result = json.loads(path.read_text())
+    assert (result["kills"], result["restarts_not_observed"]) == (1, 0)
+    commit = subprocess.run(["git", "describe", "--always", "--dirty"], capture_output=True, text=True, check=False)
+    assert result["commit"] == (commit.stdout.strip() or "unknown")
+    assert result["every_kill"][0]["restored"] == max(result["every_kill"][0]["step"], 0)
+
+
+def test_the_type_of_a_file_system(tmp_path):
+    for folder_name in ("/proc", "/sys", str(tmp_path)):
+        command = ["stat", "--file-system", "--format=%T", folder_name]
+        said = subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+        # stat calls by one name what cannot be told apart by its number
+        assert report.file_system(folder_name) in (said, *said.split("/"))
 
 
 @pytest.mark.parametrize(("plant", "code"), [("torn", LOST), ("", OK)])
@@ -78,6 +176,11 @@ def test_the_command(server, tmp_path, monkeypatch, capsys, plant, code):
             ("--implementation", "tensorflow", "--durable"),
             "--durable needs --implementation=monitored, not 'tensorflow'",
         ),
+        (
+            ("--implementation", "tensorflow", "--plant", "in-place"),
+            "--plant=in-place needs --implementation=monitored, not 'tensorflow'",
+        ),
+        (("--json", "/no/such/file"), "--json must be a file that can be written, not '/no/such/file': No such file"),
         (("--folder", "/no/such"), "--folder must be a folder, not '/no/such'"),
     ],
 )

@@ -1,6 +1,7 @@
 """AsyncCheckpointSaverHook on a disk that fails: the next step says so, and nothing earlier is lost."""
 
 import functools
+import os
 import pathlib
 
 import pytest
@@ -40,12 +41,33 @@ def weight_of(path):
     return value
 
 
+@pytest.fixture
+def place(tmp_path):
+    """A folder that another user can get to, as the faults need; the folders above `tmp_path` may be closed."""
+    with disk_faults.open_folder(str(tmp_path)) as path:
+        yield pathlib.Path(path)
+
+
+def test_a_mode_is_no_fault_where_a_folder_above_is_closed(place):
+    if os.geteuid() != 0:
+        pytest.skip("only root drops its rights to another user, to whom the folders above may be closed")
+    folder = place / "closed" / "above" / "logdir"
+    folder.mkdir(parents=True)
+    (place / "closed").chmod(0o700)
+    with pytest.raises(RuntimeError, match=r"mode 0o555 of folder .* would not be the fault"):
+        with disk_faults.mode(0o555, str(folder)):
+            pass
+    assert os.geteuid() == 0
+    (place / "closed").chmod(0o755)
+    with disk_faults.mode(0o555, str(folder)):
+        assert os.listdir(folder) == []
+
+
 @pytest.mark.parametrize("saver_class", [monitored.Saver, DurableSaver])
 @pytest.mark.parametrize("fault", FAULTS)
-def test_the_next_step_raises_and_nothing_earlier_is_lost(tmp_path, fault, saver_class):
+def test_the_next_step_raises_and_nothing_earlier_is_lost(place, fault, saver_class):
     cause, error = FAULTS[fault]
-    tmp_path.chmod(0o755)
-    folder = tmp_path / "logdir"
+    folder = place / "logdir"
     with tf.Graph().as_default():
         session, hook, count = session_in(folder, saver_class)
         session.run(count)

@@ -2,25 +2,40 @@
 
 import errno
 import os
+import pathlib
+import shutil
 import stat
 
 import pytest
 import tensorflow.compat.v1 as tf
 
 import monitored
+from conformance import disk_faults
 from monitored.extras import AsyncCheckpointSaverHook, DurableSaver
 
 
+class Calls(list):
+    """What was called, in order, and the flushes of folders above."""
+
+    def __init__(self):
+        super().__init__()
+        self.above = []
+
+
 @pytest.fixture
-def calls(monkeypatch):
-    """Every fsync, move and removal from here on, by kind and file name; they are done, too."""
-    seen = []
+def calls(monkeypatch, tmp_path):
+    """Every fsync, move and removal from here on, by kind and file name; they are done, too.
+
+    Of a flushed folder the whole path, but for those above `tmp_path`, which are in `calls.above`.
+    """
+    seen = Calls()
     real_fsync, real_replace, real_remove = os.fsync, os.replace, tf.io.gfile.remove
 
     def fsync(descriptor):
         path = os.readlink(f"/proc/self/fd/{descriptor}")
         is_folder = stat.S_ISDIR(os.fstat(descriptor).st_mode)
-        seen.append(("flush", path + "/" if is_folder else os.path.basename(path)))
+        where = seen.above if pathlib.Path(path) in tmp_path.parents else seen
+        where.append(("flush", path + "/" if is_folder else os.path.basename(path)))
         real_fsync(descriptor)
 
     def replace(source, target):
@@ -56,8 +71,9 @@ def test_the_order(tmp_path, calls, sharded):
         saver, session = made(max_to_keep=1, sharded=sharded)
         with session:
             saver.save(session, str(tmp_path / "m"), 1)
-            above = [call for call in calls if call[1].endswith("/") and call[1] != folder]
-            assert ("flush", f"{tmp_path.parent}/") in above
+            above = [path for path in tmp_path.parents if os.access(path, os.R_OK, effective_ids=True)]
+            assert calls.above == [("flush", f"{path}/") for path in above]
+            assert pathlib.Path("/") in above
             calls.clear()
             saver.save(session, str(tmp_path / "m"), 2)
     temporary = calls[4][1]
@@ -118,6 +134,113 @@ def test_the_old_format(tmp_path, calls, sharded):
     assert files == ["m-1-00000-of-00001" if sharded else "m-1", "m-1.meta"]
 
 
+@pytest.mark.parametrize(
+    ("arguments", "wanted"),
+    [
+        ({}, ["m.data-00000-of-00001", "m.index", "m.meta"]),
+        ({"sharded": True}, ["m.data-00000-of-00001", "m.index", "m.meta"]),
+        ({"write_version": tf.train.SaverDef.V1}, ["m", "m.meta"]),
+        ({"write_version": tf.train.SaverDef.V1, "sharded": True}, ["m-00000-of-00001", "m.meta"]),
+    ],
+)
+def test_without_a_step_the_numbered_checkpoints_are_left_alone(tmp_path, calls, arguments, wanted):
+    others = ["m-7.index", "m-7.data-00000-of-00001", "m-7.meta", "m-7", "m-x", "m.old", "m.index.tmp", "am.index"]
+    with tf.Graph().as_default():
+        saver, session = made(**arguments)
+        with session:
+            for name in others:
+                # What another process deletes meanwhile is listed and cannot be opened: so is a dangling link.
+                (tmp_path / name).symlink_to(tmp_path / "deleted")
+            saver.save(session, str(tmp_path / "m"))
+    files = [call[1] for call in calls if call[0] == "flush" and not call[1].endswith("/")][:-1]
+    assert files == wanted
+
+
+def test_a_name_that_looks_like_a_shard(tmp_path, calls):
+    with tf.Graph().as_default():
+        saver, session = made()
+        with session:
+            saver.save(session, str(tmp_path / "m-3-of-5"))
+    files = [call[1] for call in calls if call[0] == "flush" and not call[1].endswith("/")][:-1]
+    written = sorted(name for name in os.listdir(tmp_path) if name != "checkpoint")
+    assert files == written
+    assert "m-3-of-5.index" in files
+    assert "m.meta" in files
+
+
+@pytest.mark.parametrize("code", [errno.EINVAL, errno.EROFS, errno.EIO])
+def test_a_folder_above_that_cannot_be_flushed(tmp_path, monkeypatch, code):
+    real = os.fsync
+
+    def fsync(descriptor):
+        if os.readlink(f"/proc/self/fd/{descriptor}") == str(tmp_path.parent):
+            raise OSError(code, os.strerror(code))
+        real(descriptor)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    with tf.Graph().as_default():
+        saver, session = made()
+        with session:
+            if code == errno.EIO:
+                with pytest.raises(OSError, match=f"cannot be flushed to the disk: .*: '{tmp_path.parent}'"):
+                    saver.save(session, str(tmp_path / "m"), 1)
+                assert monitored.latest_checkpoint(str(tmp_path)) is None
+            else:
+                path = saver.save(session, str(tmp_path / "m"), 1)
+                assert monitored.latest_checkpoint(str(tmp_path)) == path
+
+
+@pytest.mark.parametrize("code", [errno.EINVAL, errno.EROFS])
+def test_the_checkpoints_own_folder_must_be_flushed(tmp_path, monkeypatch, code):
+    real = os.fsync
+
+    def fsync(descriptor):
+        if os.readlink(f"/proc/self/fd/{descriptor}") == str(tmp_path):
+            raise OSError(code, os.strerror(code))
+        real(descriptor)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    with tf.Graph().as_default():
+        saver, session = made()
+        with session, pytest.raises(OSError, match=f"cannot be flushed to the disk: .*: '{tmp_path}'"):
+            saver.save(session, str(tmp_path / "m"), 1)
+
+
+def test_a_folder_above_that_cannot_be_opened(tmp_path, calls):
+    with disk_faults.open_folder(str(tmp_path)) as name:
+        place = pathlib.Path(name)
+        closed, folder = place / "closed", place / "closed" / "folder"
+        folder.mkdir(parents=True)
+        folder.chmod(0o777)
+        with tf.Graph().as_default():
+            saver, session = made()
+            with session, disk_faults.mode(0o311, str(closed)):
+                path = saver.save(session, str(folder / "m"), 1)
+        assert monitored.latest_checkpoint(str(folder)) == path
+        flushed = calls + calls.above
+        assert ("flush", f"{folder}/") in flushed
+        assert ("flush", f"{closed}/") not in flushed
+        assert ("flush", f"{place}/") in flushed
+
+
+def test_a_folder_that_is_made_anew_and_one_that_is_another_after_chdir(tmp_path, monkeypatch, calls):
+    first, second = tmp_path / "first", tmp_path / "second"
+    for place in (first, second):
+        (place / "logdir").mkdir(parents=True)
+    with tf.Graph().as_default():
+        saver, session = made()
+        with session:
+            for step, place in enumerate((first, second)):
+                monkeypatch.chdir(place)
+                saver.save(session, "logdir/m", step)
+                assert ("flush", f"{place}/") in calls
+            calls.clear()
+            shutil.rmtree(second / "logdir")
+            (second / "logdir").mkdir()
+            saver.save(session, "logdir/m", 2)
+            assert ("flush", f"{second}/") in calls
+
+
 def test_what_is_written_is_what_a_saver_writes(tmp_path):
     folders = {saver_class: tmp_path / saver_class.__name__ for saver_class in (monitored.Saver, DurableSaver)}
     for saver_class, folder in folders.items():
@@ -135,9 +258,11 @@ def test_what_is_written_is_what_a_saver_writes(tmp_path):
     }
 
 
-@pytest.mark.parametrize("fails_at", range(6))
+@pytest.mark.parametrize("fails_at", [0, 1, 2, 3, "above", -2, -1])
 def test_a_failing_flush_leaves_the_earlier_state(tmp_path, monkeypatch, fails_at):
     real, count = os.fsync, [0]
+    before, above = 4, sum(os.access(path, os.R_OK, effective_ids=True) for path in tmp_path.parents)
+    fails_at = before if fails_at == "above" else fails_at + before + above + 2 if fails_at < 0 else fails_at
 
     def fsync(descriptor):
         count[0] += 1
@@ -153,7 +278,7 @@ def test_a_failing_flush_leaves_the_earlier_state(tmp_path, monkeypatch, fails_a
             monkeypatch.setattr(os, "fsync", fsync)
             with pytest.raises(OSError, match=r"\[Errno 5\] cannot be flushed to the disk: Input/output error: '/"):
                 saver.save(session, str(tmp_path / "m"), 2)
-            switched = fails_at == 5  # only the folder, after the move, is left
+            switched = fails_at == before + above + 1  # only the folder, after the move, is left
             assert ((tmp_path / "checkpoint").read_bytes() == state) != switched
             assert not [name for name in os.listdir(tmp_path) if ".tmp" in name]
             if not switched:
@@ -161,6 +286,11 @@ def test_a_failing_flush_leaves_the_earlier_state(tmp_path, monkeypatch, fails_a
             saver.restore(session, monitored.latest_checkpoint(str(tmp_path)))
             third = saver.save(session, str(tmp_path / "m"), 3)
             assert monitored.latest_checkpoint(str(tmp_path)) == third
+            listed = monitored.get_checkpoint_state(str(tmp_path)).all_model_checkpoint_paths
+            second = str(tmp_path / "m-2")
+            state_was_written = fails_at >= before + above
+            assert list(listed) == ([first, second, third] if state_was_written else [first, third])
+            assert os.path.exists(second + ".index")
 
 
 @pytest.mark.parametrize("path", ["gs://bucket/m", b"s3://bucket/m", "ram:///m", "file:///m"])

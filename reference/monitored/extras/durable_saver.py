@@ -7,7 +7,10 @@ there and the checkpoint that it names be empty.
 What is written, and how files are named, listed and deleted, is `Saver`'s business.
 """
 
+import errno
 import os
+import pathlib
+import re
 import uuid
 from collections.abc import Iterator
 from typing import Any
@@ -25,10 +28,17 @@ class DurableSaver(Saver):
     `fsync`, then the folder; the new state file is written beside the old one, flushed, and moved
     over it; the folder is flushed again; only then is an old checkpoint deleted. So there is another
     difference to `Saver`: the meta graph is there before the state file names its checkpoint. The
-    first save into a folder flushes the folders above it too, as far as they can be opened.
+    folders above are flushed with the folder, those that can be opened, since it may be new.
 
-    What cannot be flushed raises OSError with the path: the state file is the earlier one, the
-    checkpoints it lists are there, and the files of this one stay behind, unlisted.
+    Only what this machine has written is flushed. Parameter servers on other machines write the
+    values of their variables themselves, and no flush here reaches what their kernels still hold.
+
+    What cannot be flushed raises OSError with the path. Until the new state file is moved into place
+    the earlier one stands, and the checkpoints it lists are there. If only the last flush fails, that
+    of the folder after the move, the new state file stands and lists this checkpoint, but may not
+    outlive a loss of power. The files of this checkpoint stay. If the folder was flushed, but the state
+    file could not be written, flushed or moved, the saver counts this checkpoint among its last ones:
+    the next save lists it, and it is deleted in its turn. If not, nothing lists or deletes it.
 
     Takes what `Saver` takes, and is given as `Scaffold(saver=...)` or to a hook. Local folders only:
     a path with a scheme (`gs://...`) raises ValueError, since nothing can be said of when such a
@@ -36,10 +46,6 @@ class DurableSaver(Saver):
 
     Rules: MTS-CKP-01 to MTS-CKP-08, but for the order of meta graph and state file.
     """
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        self._flushed_folders: set[str] = set()
-        super().__init__(*args, **kwargs)
 
     def save(
         self,
@@ -64,20 +70,18 @@ class DurableSaver(Saver):
         if written is None:
             return None
         directory = os.path.dirname(save_path) or os.curdir
-        self._flush(directory, written)
+        self._flush(directory, written, meta_graph_suffix)
         if write_state:
             state_name = "checkpoint" if latest_filename is None else latest_filename
             self._list_checkpoint(written, os.path.dirname(save_path), state_name)
             self._delete_one_evicted(meta_graph_suffix)
         return written
 
-    def _flush(self, directory: str, path: str) -> None:
-        for file in _files_of(directory, path):
+    def _flush(self, directory: str, path: str, meta_graph_suffix: str) -> None:
+        for file in _files_of(directory, path, meta_graph_suffix):
             _fsync(file)
         _fsync(directory)
-        if directory not in self._flushed_folders:
-            _flush_folders_above(directory)
-            self._flushed_folders.add(directory)
+        _flush_folders_above(directory)
 
     def _list_checkpoint(self, path: str, directory: str, state_name: str) -> None:
         """Have the state written under another name, and move it to its own when it is on the disk."""
@@ -96,21 +100,28 @@ class DurableSaver(Saver):
         _fsync(directory or os.curdir)
 
 
-def _files_of(directory: str, path: str) -> Iterator[str]:
-    """Find a checkpoint's files, those of the V1 format and of shards too, whatever characters are in its name."""
-    name = os.path.basename(checkpoint_state.meta_graph_filename(path, ""))[: -len(".")]
+def _files_of(directory: str, path: str, meta_graph_suffix: str) -> Iterator[str]:
+    """Find a checkpoint's files: index and data, or the file or the shards of the V1 format; the meta graph."""
+    # A sharded V1 checkpoint is named with a pattern in the place of the shard's number.
+    name = re.sub(r"(\\\?){5}(?=\\-of\\-\d+\Z)", "[0-9?]{5}", re.escape(os.path.basename(path)))
+    meta_graph = re.escape(os.path.basename(checkpoint_state.meta_graph_filename(path, meta_graph_suffix)))
+    theirs = re.compile(rf"{name}(\.index|\.data-\d+-of-\d+)?|{meta_graph}")
     for found in sorted(os.listdir(directory)):
-        if found == name or found.startswith((f"{name}.", f"{name}-")):
+        if theirs.fullmatch(found):
             yield os.path.join(directory, found)
 
 
 def _flush_folders_above(directory: str) -> None:
-    # The folder itself may be new, and is as lost as its files when the one above does not know it.
-    above = os.path.dirname(os.path.abspath(directory))
-    while above != os.path.dirname(above):
-        if os.access(above, os.R_OK):
-            _fsync(above)
-        above = os.path.dirname(above)
+    # A folder that is new is as lost as its files when the one above does not know it.
+    for above in pathlib.Path(os.path.realpath(directory)).parents:
+        try:
+            _fsync(str(above))
+        except PermissionError:
+            continue
+        except OSError as error:
+            # Some file systems cannot flush a folder; on one that is read-only nothing is new.
+            if error.errno not in (errno.EINVAL, errno.EROFS):
+                raise
 
 
 def _fsync(path: str) -> None:
