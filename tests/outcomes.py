@@ -2,6 +2,7 @@
 
 import contextlib
 import logging
+import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -33,7 +34,13 @@ def _comparable(value: Any) -> Any:
     if isinstance(value, str) and "threads still running: " in value:
         text, _, names = value.partition("running: ")
         return (text, *sorted(names.split()))
+    if isinstance(value, str) and re.match(_NO_VARIABLE, value):
+        return "something to save has no name"
     return value
+
+
+# DIV-08: the same error, said better.
+_NO_VARIABLE = r"'\w+' object has no attribute 'name'$|Variables to save should be variables, or have a name"
 
 
 class _Records(logging.Handler):

