@@ -41,6 +41,18 @@ _ANNOUNCED, _RESTORED, _SAVES, _PHASE, _DURATIONS = range(5)
 _NUMBERS = _DURATIONS + len(Phase)
 
 
+def _number(index: int, says: str) -> property:
+    """Return an attribute of Marks that is one of its numbers."""
+
+    def get(marks: "Marks") -> int:
+        return marks._numbers[index]
+
+    def put(marks: "Marks", number: int) -> None:
+        marks._numbers[index] = number
+
+    return property(get, put, doc=says)
+
+
 class Marks:
     """The numbers of one trainer. The trainer writes, whoever watches it reads."""
 
@@ -80,29 +92,6 @@ class Marks:
         """How long a phase lasted when it last came to its end; 0.0 if it never did."""
         return self._numbers[_DURATIONS + phase] / 1e9
 
-    @property
-    def announced(self) -> int:
-        """The step of the last checkpoint that a listener was told of; -1 before the first."""
-        return self._numbers[_ANNOUNCED]
-
-    @announced.setter
-    def announced(self, step: int) -> None:
-        self._numbers[_ANNOUNCED] = step
-
-    @property
-    def restored(self) -> int:
-        """The step at which this process began; -1 until it has a session."""
-        return self._numbers[_RESTORED]
-
-    @restored.setter
-    def restored(self, step: int) -> None:
-        self._numbers[_RESTORED] = step
-
-    @property
-    def saves(self) -> int:
-        """How many saves this process has begun."""
-        return self._numbers[_SAVES]
-
-    @saves.setter
-    def saves(self, number: int) -> None:
-        self._numbers[_SAVES] = number
+    announced = _number(_ANNOUNCED, "The step of the last checkpoint that a listener was told of; -1 before the first.")
+    restored = _number(_RESTORED, "The step at which this process began; -1 until it has a session.")
+    saves = _number(_SAVES, "How many saves this process has begun.")

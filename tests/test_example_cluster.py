@@ -3,7 +3,6 @@
 import concurrent.futures
 import json
 import os
-import pathlib
 import re
 import signal
 import subprocess
@@ -12,6 +11,7 @@ import threading
 
 import pytest
 import tensorflow.compat.v1 as tf
+from test_project_repo import blocks
 
 from examples import cluster, digits
 
@@ -127,24 +127,21 @@ def test_time_is_limited(tmp_path):
         cluster.run_cluster(asked)
 
 
-def block(language, number):
-    page = (pathlib.Path(__file__).parent.parent / "docs" / "cluster.md").read_text(encoding="utf-8")
-    return re.findall(rf"^```{language}\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)[number]
-
-
 def test_the_tf_configs_of_the_page_are_ones():
-    cluster_of_kubernetes = re.search(r"cluster: '(.*)'", block("yaml", 0))[1]
-    values = re.findall(r"value: '(.*)'", block("yaml", 0))
+    cluster_of_kubernetes = re.search(r"cluster: '(.*)'", blocks("docs/cluster.md", "yaml")[0])[1]
+    values = re.findall(r"value: '(.*)'", blocks("docs/cluster.md", "yaml")[0])
     found = [value.replace("$(CLUSTER)", cluster_of_kubernetes).replace("$(INDEX)", "0") for value in values]
     assert [cluster.task_from(each).name for each in found] == ["ps 0", "worker 0"]
-    script = block("sh", 1).replace("python examples/cluster.py --logdir /data/run1", "printenv TF_CONFIG")
+    script = blocks("docs/cluster.md", "sh")[1].replace(
+        "python examples/cluster.py --logdir /data/run1", "printenv TF_CONFIG"
+    )
     printed = subprocess.run(["bash", "-c", script], capture_output=True, text=True, check=True).stdout.splitlines()
     assert [cluster.task_from(line).name for line in printed] == ["ps 0", "chief 0", "worker 0", "worker 1"]
 
 
 @pytest.mark.parametrize("imported", ["from tensorflow.compat.v1 import train", "import monitored as train"])
 def test_the_program_of_the_page_hangs_on_one_implementation(imported):
-    program = block("python", 0).replace("from tensorflow.compat.v1 import train", imported)
+    program = blocks("docs/cluster.md", "python")[0].replace("from tensorflow.compat.v1 import train", imported)
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=120, check=True)
-    expected = block("text", 0)
+    expected = blocks("docs/cluster.md", "text")[0]
     assert done.stdout == (expected if "tensorflow" in imported else expected.replace("True", "False"))

@@ -85,6 +85,16 @@ class Member:
         self._connection.send(None)
         self.finish()
 
+    def close_and_leave(self, wait_for_threads: bool = False) -> None:
+        """Let the member close its session as a with block does that ended well, and leave.
+
+        With `wait_for_threads` it first waits for threads that outlive the closing.
+        """
+        self.do(tasks.close)
+        if wait_for_threads:
+            self.do(tasks.wait_for_threads)
+        self.leave()
+
     def wait_for_sleep(self) -> float:
         """Wait until the member sleeps in the midst of its task, and hold it there; return for how long it would."""
         kind, value = self._hear(PATIENCE_SECS)
@@ -191,6 +201,10 @@ class Cluster:
             member.do(tasks.serve)
         return member
 
+    def start_each(self, *jobs: str) -> list[Member]:
+        """Start the first process of each of these jobs."""
+        return [self.start(job) for job in jobs]
+
 
 def without_retries(events: list[Event]) -> list[Event]:
     """Return the trace without what is a matter of time: attempts that the runtime alone made fail.
@@ -222,3 +236,9 @@ def without_retries(events: list[Event]) -> list[Event]:
 
 def _last_of(events: list[Event], kind: str) -> int:
     return max(index for index, each in enumerate(events) if each.kind.endswith(kind))
+
+
+def leave(*members: Member, wait_for_threads: bool = False) -> None:
+    """Let each member close its session and leave, one after the other."""
+    for member in members:
+        member.close_and_leave(wait_for_threads)

@@ -113,15 +113,19 @@ def run(seat: Seat, times: int = 1) -> None:
     """Run some steps; the trace has each one's results, or what it raised. One that is cancelled is run again."""
     with seat.graph.as_default():
         for _ in range(times):
-            attempts = 0
-            while attempts < 5 and _is_cancelled(seat):
-                attempts += 1
+            for _ in range(_ATTEMPTS):
+                if not _run_once(seat):
+                    break
 
 
-def _is_cancelled(seat: Seat) -> bool:
+_ATTEMPTS = 6
+
+
+def _run_once(seat: Seat) -> bool:
+    """Run a step, and return whether it was cancelled."""
     cancelled = False
 
-    def run_once() -> Any:
+    def step() -> Any:
         nonlocal cancelled
         try:
             return seat.session.run(seat.train_fetches)
@@ -129,7 +133,7 @@ def _is_cancelled(seat: Seat) -> bool:
             cancelled = True
             raise
 
-    seat.record.outcome("run", run_once)
+    seat.record.outcome("run", step)
     return cancelled
 
 

@@ -5,8 +5,8 @@ import random
 import pytest
 
 from conformance.cluster import tasks
-from conformance.cluster.members import Cluster
-from conformance.cluster.test_starting import A_MOMENT_SECS, leave
+from conformance.cluster.members import Cluster, leave
+from conformance.cluster.test_starting import A_MOMENT_SECS
 from conformance.harness import conforms
 
 LONG_ENOUGH_SECS = 8.0
@@ -15,7 +15,7 @@ LONG_ENOUGH_SECS = 8.0
 
 def training(cluster, steps=3, **options):
     """Start a parameter server, a chief and a worker, and train a little; return them."""
-    ps, chief, worker = [cluster.start(job) for job in ("ps", "chief", "worker")]
+    ps, chief, worker = cluster.start_each("ps", "chief", "worker")
     chief.do(tasks.open_session, **options)
     worker.do(tasks.open_session, **options)
     chief.do(tasks.run, steps)
@@ -71,7 +71,7 @@ def test_chief(train, record):
 def test_chief_before_it_was_ready(train, record):
     """Killed between starting and initialising: the worker waits for the next one."""
     with Cluster(train, record) as cluster:
-        _, chief, worker = [cluster.start(job) for job in ("ps", "chief", "worker")]
+        _, chief, worker = cluster.start_each("ps", "chief", "worker")
         worker.begin(tasks.open_session)
         worker.wait_for_sleep()
         chief.kill()
@@ -126,10 +126,7 @@ def test_parameter_server_that_is_away_for_longer_than_the_grace_period(train, r
         cluster.start("ps")
         chief.finish()
         worker.do(tasks.run)
-        for member in (worker, chief):
-            member.do(tasks.close)
-            member.do(tasks.wait_for_threads)
-            member.leave()
+        leave(worker, chief, wait_for_threads=True)
 
 
 @conforms("MTS-EXC-04")
@@ -148,7 +145,7 @@ def test_parameter_server_that_is_back_before_anybody_notices(train, record):
 def test_parameter_server_of_a_singular_session(train, record):
     """It does not recover: the error is the caller's."""
     with Cluster(train, record) as cluster:
-        ps, chief = cluster.start("ps"), cluster.start("chief")
+        ps, chief = cluster.start_each("ps", "chief")
         chief.do(tasks.open_session, kind="SingularMonitoredSession")
         chief.do(tasks.run)
         ps.kill()
@@ -177,7 +174,7 @@ def test_all(train, record):
             training(cluster)
             for member in cluster.members:
                 member.kill()
-        _, chief = cluster.start("ps"), cluster.start("chief")
+        _, chief = cluster.start_each("ps", "chief")
         chief.do(tasks.open_session)
         chief.do(tasks.run)
         leave(chief)
@@ -218,7 +215,7 @@ def test_closing_while_the_parameter_server_is_dead_and_the_runtime_fails_fast(t
 def test_parameter_server_and_the_runtime_fails_fast(train, record, kind):
     """UnavailableError as gRPC raises it; one session recovers once the server is back, the other leaves it to us."""
     with Cluster(train, record, fail_fast=True) as cluster:
-        ps, chief = cluster.start("ps"), cluster.start("chief")
+        ps, chief = cluster.start_each("ps", "chief")
         chief.do(tasks.open_session, kind=kind)
         chief.do(tasks.run, 3)
         ps.kill()

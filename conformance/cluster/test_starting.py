@@ -3,23 +3,17 @@
 import pytest
 
 from conformance.cluster import tasks
-from conformance.cluster.members import Cluster
+from conformance.cluster.members import Cluster, leave
 from conformance.harness import conforms
 
 A_MOMENT_SECS = 2.0
 """Real time after which a member that is still busy is said to wait."""
 
 
-def leave(*members):
-    for member in members:
-        member.do(tasks.close)
-        member.leave()
-
-
 @conforms("MTS-SES-01", "MTS-SES-10", "MTS-ARG-08")
 def test_chief_first(train, record):
     with Cluster(train, record) as cluster:
-        _, chief, worker = [cluster.start(job) for job in ("ps", "chief", "worker")]
+        _, chief, worker = cluster.start_each("ps", "chief", "worker")
         chief.do(tasks.open_session)
         chief.do(tasks.run, 2)
         worker.do(tasks.open_session)
@@ -32,7 +26,7 @@ def test_chief_first(train, record):
 def test_worker_first(train, record):
     """It polls, and says so, until the chief has initialised."""
     with Cluster(train, record) as cluster:
-        _, chief, worker = [cluster.start(job) for job in ("ps", "chief", "worker")]
+        _, chief, worker = cluster.start_each("ps", "chief", "worker")
         worker.begin(tasks.open_session)
         for _ in range(3):
             record("slept", worker.wait_for_sleep())
@@ -83,7 +77,7 @@ def test_chief_never(train, record, max_wait_secs):
 def test_half_initialised(train, record, chief):
     """A worker needs initialised variables, not a chief: one whose session has ended leaves them behind."""
     with Cluster(train, record) as cluster:
-        _, member, worker = [cluster.start(job) for job in ("ps", "chief", "worker")]
+        _, member, worker = cluster.start_each("ps", "chief", "worker")
         if chief == "with a session":
             member.do(tasks.open_session)
             member.do(tasks.run)
@@ -161,13 +155,13 @@ def test_without_a_parameter_server(train, record):
 def test_chief_restores_while_workers_wait(train, record):
     """A checkpoint of an earlier job: the workers begin at its step."""
     with Cluster(train, record) as cluster:
-        _, chief = cluster.start("ps"), cluster.start("chief")
+        _, chief = cluster.start_each("ps", "chief")
         chief.do(tasks.open_session)
         chief.do(tasks.run, 5)
         leave(chief)
         for member in cluster.members:
             member.kill()
-        _, worker = cluster.start("ps"), cluster.start("worker")
+        _, worker = cluster.start_each("ps", "worker")
         worker.begin(tasks.open_session)
         worker.wait_for_sleep()
         chief = cluster.start("chief")
@@ -183,7 +177,7 @@ def test_chief_restores_while_workers_wait(train, record):
 def test_waits_for_a_step(train, record):
     """A worker that starts late on purpose: GlobalStepWaiterHook polls before each of its runs."""
     with Cluster(train, record) as cluster:
-        _, chief, worker = [cluster.start(job) for job in ("ps", "chief", "worker")]
+        _, chief, worker = cluster.start_each("ps", "chief", "worker")
         chief.do(tasks.open_session)
         worker.do(tasks.open_session, hooks=("wait for step 3",))
         worker.begin(tasks.run)
@@ -215,7 +209,7 @@ def test_two_parameter_servers(train, record):
 def test_other_sessions(train, record, kind):
     """Sessions made of a creator; a worker of the singular kind initialises like a chief, so only the chief has one."""
     with Cluster(train, record) as cluster:
-        _, chief, worker = [cluster.start(job) for job in ("ps", "chief", "worker")]
+        _, chief, worker = cluster.start_each("ps", "chief", "worker")
         chief.do(tasks.open_session, kind=kind)
         chief.do(tasks.run)
         worker.do(tasks.open_session, kind="MonitoredSession")
@@ -242,7 +236,7 @@ def test_two_chiefs(train, record):
 def test_step_functions(train, record):
     """Of both replicas; a stop that one of them requests is its own."""
     with Cluster(train, record) as cluster:
-        _, chief, worker = [cluster.start(job) for job in ("ps", "chief", "worker")]
+        _, chief, worker = cluster.start_each("ps", "chief", "worker")
         chief.do(tasks.open_session)
         worker.do(tasks.open_session)
         chief.do(tasks.step_function)

@@ -3,7 +3,7 @@
 import pytest
 
 from conformance.cluster import tasks
-from conformance.cluster.members import Cluster
+from conformance.cluster.members import Cluster, leave
 from conformance.harness import conforms
 
 
@@ -15,40 +15,33 @@ def in_step(*members):
         member.finish()
 
 
-def leave(*members):
-    # The chief's queue runner waits for gradients that nobody will send: its thread outlives a short grace period.
-    for member in members:
-        member.do(tasks.close)
-        member.do(tasks.wait_for_threads)
-        member.leave()
-
-
 GRACE = {"stop_grace_period_secs": 0.1}
+"""The chief's queue runner waits for gradients that nobody will send: its thread outlives any grace period."""
 
 
 @conforms("MTS-QR-01", "MTS-SES-10")
 def test_in_step(train, record):
     with Cluster(train, record) as cluster:
-        _, chief, worker = [cluster.start(job) for job in ("ps", "chief", "worker")]
+        _, chief, worker = cluster.start_each("ps", "chief", "worker")
         chief.do(tasks.open_session, sync=2, **GRACE)
         worker.do(tasks.open_session, sync=2, **GRACE)
         for _ in range(4):
             in_step(chief, worker)
-        leave(worker, chief)
+        leave(worker, chief, wait_for_threads=True)
 
 
 @conforms("MTS-SES-10")
 def test_a_replica_is_missing(train, record):
     """A step waits for the other replica, also for one that comes late."""
     with Cluster(train, record) as cluster:
-        _, chief, worker = [cluster.start(job) for job in ("ps", "chief", "worker")]
+        _, chief, worker = cluster.start_each("ps", "chief", "worker")
         chief.do(tasks.open_session, sync=2, **GRACE)
         chief.begin(tasks.run)
         record("the chief waits", chief.is_busy_for(1.0))
         worker.do(tasks.open_session, sync=2, **GRACE)
         worker.do(tasks.run)
         chief.finish()
-        leave(worker, chief)
+        leave(worker, chief, wait_for_threads=True)
 
 
 @pytest.mark.parametrize("killed", ["worker", "chief"])
@@ -70,4 +63,4 @@ def test_a_replica_is_killed_and_back(train, record, killed):
         members[killed].do(tasks.run)
         other.finish()
         in_step(members["chief"], members["worker"])
-        leave(members["worker"], members["chief"])
+        leave(members["worker"], members["chief"], wait_for_threads=True)
