@@ -48,7 +48,7 @@ from tools.forking import Tell, fork, output_to
 
 ROOT = Path(__file__).resolve().parent.parent
 SKIPPED = {"build", "dist", "node_modules", "__pycache__"}
-LIMIT_SECS = 60.0
+LIMIT_SECS = 120.0
 OK, FAILED, USAGE = range(3)
 
 LEFT_ALONE, PARSED, RUN, WRONG = "left alone", "parsed", "run", "failed"
@@ -239,7 +239,7 @@ def run_python(page: str, found: list[Block], report: Report, limit: float, on_t
                 path.read_text(encoding="utf-8", errors="replace") if path.exists() else ""
                 for path in (Path(folder, f"{number}.out"), Path(folder, f"{number}.err"))
             )
-            # os._exit in the last block is an end like any other
+            # os._exit(0) in the last block is an end like any other
             if number >= len(ended.told) and not (number == len(found) - 1 and ended.status == 0):
                 report.add(block.line, where, WRONG, _indented(log, ended.why))
                 for later in found[number + 1 :]:
@@ -270,8 +270,7 @@ def _run_blocks(page: str, found: list[Block], folder: str, on_tf_train: bool, t
         except BaseException as error:
             if not (isinstance(error, SystemExit) and error.code in (None, 0)):
                 traceback.print_exception(error.with_traceback(_below_this(error)))
-                sys.stderr.flush()
-                return
+                sys.exit(1)
         sys.stdout.flush()
         sys.stderr.flush()
         tell(str(number))
@@ -460,7 +459,7 @@ def main(line: list[str] | None = None) -> int:
     start_tensorflow()
     reports = []
     with copy_of_the_repository() as copy:
-        commands = Commands(copy, options.limit)
+        commands = Commands(copy, LIMIT_SECS)
         for number, path in enumerate(asked, 1):
             report = check_page(path, options.limit, commands)
             reports.append(report)
