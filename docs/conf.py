@@ -13,7 +13,7 @@ author = "the authors of monitored"
 (release,) = re.findall(r'^version = "(.+)"$', (ROOT / "pyproject.toml").read_text(encoding="utf-8"), re.MULTILINE)
 version = release
 
-extensions = ["myst_parser", "sphinx.ext.autodoc", "specification", "sources", "identifiers"]
+extensions = ["myst_parser", "sphinx.ext.autodoc", "specification", "sources", "identifiers", "pictures"]
 exclude_patterns = ["_build", "_extensions", "results", "rules.md"]
 root_doc = "index"
 

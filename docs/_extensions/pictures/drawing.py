@@ -59,9 +59,7 @@ class Rect:
 
     def holds(self, other: "Rect") -> bool:
         """Whether the other one is inside."""
-        return (
-            self.x <= other.x and other.right <= self.right and self.y <= other.y and other.bottom <= self.bottom
-        )
+        return self.x <= other.x and other.right <= self.right and self.y <= other.y and other.bottom <= self.bottom
 
 
 @dataclass(frozen=True)
@@ -120,7 +118,7 @@ class Drawing:
         y: float,
         width: float,
         content: str,
-        font: Font = Font(),
+        font: Font = BODY,
         tone: str = "plain",
         align: str = "start",
         plate: bool = False,
@@ -172,12 +170,7 @@ class Drawing:
         return place
 
     def line(
-        self,
-        *points: Point,
-        look: str = "plain",
-        dashed: bool = False,
-        head: bool = False,
-        behind: bool = False,
+        self, *points: Point, look: str = "plain", dashed: bool = False, head: bool = False, behind: bool = False
     ) -> None:
         """Draw a line through points, with an arrow's head at its end or not; lines behind may be covered."""
         _known(look, LOOKS)

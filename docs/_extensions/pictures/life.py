@@ -138,5 +138,3 @@ def _down(drawing: Drawing, above: Rect, below: Rect, key: str, y: float) -> Non
     x = above.x + 30
     drawing.arrow((x, above.bottom), (x, below.y), look=contents.TRANSITIONS[key].look)
     _label(drawing, key, x + 12, y, 360)
-
-

@@ -1,5 +1,7 @@
 """The picture of a recovery."""
 
+import itertools
+
 from pictures.contents import recovery as contents
 from pictures.drawing import Drawing
 
@@ -9,11 +11,10 @@ _GAP = 22
 def wide() -> Drawing:
     """The stages on the left, what is lost and kept on the right."""
     drawing = Drawing(720)
-    bottom = _stages(drawing, 400)
+    _stages(drawing, 400)
     top = _card(drawing, 440, 2, 278, "Lost", contents.LOST, "warn")
     top = _card(drawing, 440, top + 14, 278, "Kept", contents.KEPT, "good")
     drawing.card(440, top + 14, 278, "Another error", [contents.OTHER_ERROR], "bad")
-    assert bottom
     return drawing
 
 
@@ -34,7 +35,7 @@ def _stages(drawing: Drawing, right: float) -> float:
         places.append(drawing.card(2, y, width, stage.heading, stage.lines, stage.look))
         y = places[-1].bottom + _GAP
     middle = 2 + width / 2
-    for above, below in zip(places, places[1:], strict=False):
+    for above, below in itertools.pairwise(places):
         drawing.arrow((middle, above.bottom), (middle, below.y))
     closed, *later = places[1:]
     lane = right - 6

@@ -30,21 +30,22 @@ def narrow() -> Drawing:
 
 
 def _synchronous(drawing: Drawing, x: float, y: float) -> float:
-    y = _heads(drawing, x, y, contents.SYNCHRONOUS_NAME, "files")
+    y = _heads(drawing, x, y, contents.SYNCHRONOUS_NAME)
     y = _step(drawing, x, y, "step N").bottom + 8
     bottom = _parts(drawing, x, y, contents.SYNCHRONOUS)
-    _card(drawing, x, y, "`after_run`", ("training waits",), "warn", bottom - y)
+    _card(drawing, x, y, "`after_run`", ("training waits for the hook",), "warn", bottom - y)
     y = _step(drawing, x, bottom + 8, "step N+1").bottom
     return drawing.text(x + 2, y + 10, _WIDTH - 4, contents.SYNCHRONOUS_NOTE, _SMALL)
 
 
 def _asynchronous(drawing: Drawing, x: float, y: float) -> float:
-    y = _heads(drawing, x, y, contents.ASYNCHRONOUS_NAME, "files, by a thread")
+    y = _heads(drawing, x, y, contents.ASYNCHRONOUS_NAME)
     y = _step(drawing, x, y, "step N").bottom + 8
     bottom = _parts(drawing, x, y, (contents.BEFORE, contents.COPY))
-    _card(drawing, x, y, "`after_run`", ("training waits",), "warn", bottom - y)
+    _card(drawing, x, y, "`after_run`", ("training waits for the hook",), "warn", bottom - y)
     y = bottom + 8
-    bottom = _parts(drawing, x, y, contents.FILES)
+    first = drawing.text(x + 2 + _LEFT + _GAP, y + 2, 190, "in a thread, meanwhile", _HEAD, "quiet") + 5
+    bottom = _parts(drawing, x, first, contents.FILES)
     height = (bottom - y - 8 * (contents.STEPS_MEANWHILE - 1)) / contents.STEPS_MEANWHILE
     for number in range(1, contents.STEPS_MEANWHILE + 1):
         y = _step(drawing, x, y, f"step N+{number}", height).bottom + 8
@@ -55,10 +56,10 @@ def _asynchronous(drawing: Drawing, x: float, y: float) -> float:
     return drawing.text(x + 2, y + 10, _WIDTH - 4, contents.ASYNCHRONOUS_NOTE, _SMALL)
 
 
-def _heads(drawing: Drawing, x: float, y: float, name: str, right: str) -> float:
+def _heads(drawing: Drawing, x: float, y: float, name: str) -> float:
     y = drawing.text(x + 2, y, _WIDTH - 4, name, Font(13.5, bold=True)) + 8
     drawing.text(x + 2, y, _LEFT, "training", _HEAD, "quiet")
-    return drawing.text(x + 2 + _LEFT + _GAP, y, 190, right, _HEAD, "quiet") + 6
+    return drawing.text(x + 2 + _LEFT + _GAP, y, 190, "the save", _HEAD, "quiet") + 6
 
 
 def _step(drawing: Drawing, x: float, y: float, name: str, height: float = 0) -> Rect:

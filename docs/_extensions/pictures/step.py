@@ -19,7 +19,12 @@ def narrow() -> Drawing:
 
 
 def _drawn(
-    width: float, names: dict[str, str], head_width: float, alias: dict[str, str], first: str, group: Group | None = None
+    width: float,
+    names: dict[str, str],
+    head_width: float,
+    alias: dict[str, str],
+    first: str,
+    group: Group | None = None,
 ) -> Drawing:
     sequence = SequenceDrawing(width, names, head_width, group)
     for step in contents.STEPS:

@@ -4,13 +4,15 @@ from dataclasses import dataclass
 
 TITLE = "A cluster starts"
 CAPTION = (
-    "One chief, one worker and one parameter server. Any of them may come first; each further worker does what this one does."
+    "One chief, one worker and one parameter server. Any of them may come first; each further worker does what this "
+    "one does."
 )
 DESCRIPTION = (
-    "A sequence from top to bottom. The parameter server waits for calls. The worker makes a session and asks whether the "
-    "model is ready; it is not, so the worker closes the session, sleeps for 30 seconds and asks again in a new one. "
-    "Meanwhile the chief restores the newest checkpoint or initialises the variables, runs the local initialisation, and "
-    "saves the first checkpoint. The worker's next look finds the model ready. Then both train; only the chief saves."
+    "A sequence from top to bottom. The parameter server waits for calls. The worker makes a session and asks whether "
+    "the model is ready; it is not, so the worker closes the session, sleeps for 30 seconds and asks again in a new "
+    "one. Meanwhile the chief restores the newest checkpoint or initialises the variables, runs the local "
+    "initialisation, and saves the first checkpoint. The worker's next look finds the model ready. Then both train; "
+    "only the chief saves."
 )
 
 WAIT_SECS = 30
@@ -42,16 +44,15 @@ class Note:
 
 
 STEPS: tuple[Call | Note, ...] = (
-    Note("worker", "chief", "Worker and chief, each: `begin` of each hook, graph finalised", ("MTS-LIFE-01 MTS-GRAPH-01",)),
-    Call("worker", "ps", "ready?"),
-    Call("ps", "worker", "no, not initialised", True, "bad"),
     Note(
         "worker",
-        "worker",
-        f"Sleeps {WAIT_SECS} s",
-        ("The session is closed. MTS-SES-10",),
-        "warn",
+        "chief",
+        "Worker and chief, each: `begin` of each hook, graph finalised",
+        ("MTS-LIFE-01 MTS-GRAPH-01",),
     ),
+    Call("worker", "ps", "ready?"),
+    Call("ps", "worker", "no, not initialised", True, "bad"),
+    Note("worker", "worker", f"Sleeps {WAIT_SECS} s", ("The session is closed. MTS-SES-10",), "warn"),
     Call("chief", "ps", "A checkpoint? Restore it. MTS-SES-02", look="accent"),
     Call("chief", "ps", "None? `init_op`, `init_fn` MTS-SES-01", look="accent"),
     Call("chief", "ps", "`local_init_op`; ready? MTS-SES-01"),
@@ -60,7 +61,9 @@ STEPS: tuple[Call | Note, ...] = (
     Call("worker", "ps", "in a new session: ready?"),
     Call("ps", "worker", "ready", True, "good"),
     Note("worker", "ps", "Worker: `after_create_session`"),
-    Note("worker", "chief", "Both train", ("Only the chief saves checkpoints and writes summaries. MTS-ARG-08",), "good"),
+    Note(
+        "worker", "chief", "Both train", ("Only the chief saves checkpoints and writes summaries. MTS-ARG-08",), "good"
+    ),
 )
 
 LIMIT = Note(

@@ -4,14 +4,14 @@ from dataclasses import dataclass
 
 TITLE = "The life of a session"
 CAPTION = (
-    "The states of a MonitoredSession. A preemption is AbortedError or UnavailableError. A SingularMonitoredSession has no "
-    "recovery: there a preemption is an error like others."
+    "The states of a MonitoredSession. A preemption is AbortedError or UnavailableError. A SingularMonitoredSession "
+    "has no recovery: there a preemption is an error like others."
 )
 DESCRIPTION = (
-    "A state diagram. Constructing leads to running, or, when the constructor raises, to failed. While the session is open "
-    "it is running, recovering after a preemption, or stopping once a hook has asked for it. A clean end calls end of each "
-    "hook and then closes; any other exception that leaves the with block closes without calling end. Closed is the last "
-    "state."
+    "A state diagram. Constructing leads to running, or, when the constructor raises, to failed. While the session is "
+    "open it is running, recovering after a preemption, or stopping once a hook has asked for it. A clean end calls "
+    "end of each hook and then closes; any other exception that leaves the with block closes without calling end. "
+    "Closed is the last state."
 )
 
 
@@ -57,9 +57,7 @@ STATES = {
     ),
     "stopping": State("stopping", ("`should_stop()` is true.",), "warn"),
     "ending": State("ending", ("`end` of each hook, in list order. MTS-CLOSE-01",)),
-    "closing": State(
-        "closing", ("Stop and join the threads, close the `tf.Session`. MTS-CLOSE-01",)
-    ),
+    "closing": State("closing", ("Stop and join the threads, close the `tf.Session`. MTS-CLOSE-01",)),
     "closed": State("closed", (), "quiet"),
 }
 OPEN = ("running", "recovering", "stopping")
@@ -71,7 +69,10 @@ TRANSITIONS = {
         "constructing", "constructing", "A preemption in 2 to 4: again from 2, for ever. MTS-LIFE-05"
     ),
     "begin raises": Transition(
-        "constructing", "failed", "Any error in 1; any other than a preemption in 2 to 4. MTS-LIFE-03 MTS-LIFE-04", "bad"
+        "constructing",
+        "failed",
+        "Any error in 1; any other than a preemption in 2 to 4. MTS-LIFE-03 MTS-LIFE-04",
+        "bad",
     ),
     "step": Transition("running", "running", "Any other error leaves `run`; the session stays usable. MTS-EXC-03"),
     "preempted": Transition("running", "recovering", "A preemption in `run` or of a thread MTS-EXC-04", "warn"),
@@ -93,7 +94,11 @@ TRANSITIONS = {
     ),
     "error": Transition("open", "closing", "Any other exception leaves the `with` block. MTS-EXC-02", "bad"),
     "ended": Transition("ending", "closing", "also when an `end` raises MTS-CLOSE-02"),
-    "closed": Transition("closing", "closed", "what an `end` or a thread raised is raised now; a thread's preemption is logged MTS-EXC-08"),
+    "closed": Transition(
+        "closing",
+        "closed",
+        "what an `end` or a thread raised is raised now; a thread's preemption is logged MTS-EXC-08",
+    ),
     "run when closed": Transition(
         "closed", "closed", "`run` raises `AttributeError`, `should_stop()` is true. MTS-CLOSE-05"
     ),

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 TITLE = "Recovery from a preemption"
 CAPTION = "What happens inside one call of run when a step is preempted. The caller only sees that it took longer."
 DESCRIPTION = (
-    "A column of stages from top to bottom: a step raises AbortedError or UnavailableError; the old session is closed; a "
-    "new one is made, restored or initialised; queue runners start; after_create_session is called; the step is run "
-    "again. A preemption on the way begins again with closing. Beside it, what is lost and what is kept."
+    "A column of stages from top to bottom: a step raises AbortedError or UnavailableError; the old session is "
+    "closed; a new one is made, restored or initialised; queue runners start; after_create_session is called; the "
+    "step is run again. A preemption on the way begins again with closing. Beside it, what is lost and what is kept."
 )
 
 
@@ -23,8 +23,10 @@ class Stage:
 
 PREEMPTED = Stage(
     "1. The step is preempted",
-    ("`AbortedError` or `UnavailableError` from a hook or from `Session.run`, or reported by a thread. "
-     "MTS-EXC-04 MTS-EXC-05",),
+    (
+        "`AbortedError` or `UnavailableError` from a hook or from `Session.run`, or reported by a thread. "
+        "MTS-EXC-04 MTS-EXC-05",
+    ),
     ("A.before_run", "B.before_run", "session.run"),
     "bad",
 )

@@ -4,15 +4,15 @@ from dataclasses import dataclass
 
 TITLE = "A checkpoint is saved"
 CAPTION = (
-    "One save at step N by CheckpointSaverHook and by monitored.extras.AsyncCheckpointSaverHook. Time goes down; heights are "
-    "no durations."
+    "One save at step N by CheckpointSaverHook and by monitored.extras.AsyncCheckpointSaverHook. Time goes down; "
+    "heights are no durations."
 )
 DESCRIPTION = (
-    "Two timelines with two columns each. CheckpointSaverHook: after step N training waits while listeners are told, the "
-    "data, the index, the state file, the deletion of the oldest checkpoint, the meta graph and the event are done, and "
-    "listeners are told again; then comes step N+1. AsyncCheckpointSaverHook: after step N training waits only while "
-    "before_save is called and the values are copied; a thread writes the same files in the same order while steps go on; "
-    "after_save is called at the end of the first step that finds the checkpoint written."
+    "Two timelines with two columns each. CheckpointSaverHook: after step N training waits while listeners are told, "
+    "the data, the index, the state file, the deletion of the oldest checkpoint, the meta graph and the event are "
+    "done, and listeners are told again; then comes step N+1. AsyncCheckpointSaverHook: after step N training waits "
+    "only while before_save is called and the values are copied; a thread writes the same files in the same order "
+    "while steps go on; after_save is called at the end of the first step that finds the checkpoint written."
 )
 
 
@@ -46,6 +46,7 @@ SYNCHRONOUS_NAME = "`CheckpointSaverHook`"
 ASYNCHRONOUS_NAME = "`AsyncCheckpointSaverHook`"
 SYNCHRONOUS_NOTE = "A save that fails raises from `run` of step N; it is not tried again at this step. MTS-CKH-05"
 ASYNCHRONOUS_NOTE = (
-    "A save that fails raises from the first `run` that finds it. A save that comes due meanwhile waits, or is left out with "
-    "`when_busy=\"skip\"`. The end of the session waits for the last one."
+    "A save that fails raises from the first `run` that finds it. A save that comes due meanwhile waits, or is left "
+    "out with"
+    '`when_busy="skip"`. The end of the session waits for the last one.'
 )

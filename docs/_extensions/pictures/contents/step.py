@@ -7,11 +7,11 @@ CAPTION = (
     "One call of run on a session with two hooks, A and B. The three layers in the middle are one object to the caller."
 )
 DESCRIPTION = (
-    "A sequence from top to bottom. The caller calls run; the recovering, the coordinated and the hooked layer pass it on. "
-    "The hooked layer refuses if a stop was requested before. It calls before_run of each hook in list order, merges what "
-    "they ask for with what the caller asks for, calls Session.run once, calls after_run of each hook in the same order, "
-    "looks whether one asked to stop, and returns the caller's values. An error leaves at once; the recovering layer "
-    "answers a preemption with a new session and runs the step again."
+    "A sequence from top to bottom. The caller calls run; the recovering, the coordinated and the hooked layer pass "
+    "it on. The hooked layer refuses if a stop was requested before. It calls before_run of each hook in list order, "
+    "merges what they ask for with what the caller asks for, calls Session.run once, calls after_run of each hook in "
+    "the same order, looks whether one asked to stop, and returns the caller's values. An error leaves at once; the "
+    "recovering layer answers a preemption with a new session and runs the step again."
 )
 
 
@@ -100,8 +100,8 @@ ERRORS = Note(
         "Hook layer: the error leaves at once. Later hooks are not called, a stop asked for in this step is forgotten. "
         "MTS-EXC-03 MTS-RUN-10",
         "Coordinate layer: if a thread has reported a preemption, that is raised instead. MTS-EXC-05",
-        "Recover layer: `AbortedError` and `UnavailableError` close the session; a new one is made, and the whole step runs "
-        "again. MTS-EXC-04",
+        "Recover layer: `AbortedError` and `UnavailableError` close the session; a new one is made, and the whole "
+        "step runs again. MTS-EXC-04",
     ),
     "bad",
 )
