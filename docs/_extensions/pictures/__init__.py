@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 from pictures import cluster, endings, life, recovery, save, step
+from pictures import text as texts
 from pictures.contents import cluster as cluster_contents
 from pictures.contents import endings as endings_contents
 from pictures.contents import life as life_contents
@@ -50,10 +51,10 @@ def figure(name: str, identity: str, link_of: LinkOf) -> str:
             form().svg(f"{identity}-{size}", words.TITLE, words.DESCRIPTION, link_of, size)
             for size, form in (("wide", wide), ("narrow", narrow))
         )
-    caption = f'<figcaption id="{identity}-caption"><b>{words.TITLE}.</b> {words.CAPTION}</figcaption>'
+    caption = f"<b>{texts.html(words.TITLE)}.</b> {texts.html(words.CAPTION)}"
     return (
         f'<figure class="picture picture-{name}" id="{identity}" aria-labelledby="{identity}-caption">\n'
-        f"{inner}\n{caption}\n</figure>\n"
+        f'{inner}\n<figcaption id="{identity}-caption">{caption}</figcaption>\n</figure>\n'
     )
 
 

@@ -39,9 +39,9 @@ def _row(ending: Ending, link_of: LinkOf) -> str:
     )
     state = "open" if ending.session == contents.OPEN else ""
     return (
-        f'<tr><th scope="row">{_html(ending.text)} {rules}</th>{cells}'
-        f'<td class="fate {state}" data-label="tf.Session: ">{_html(ending.session)}</td>'
-        f'<td class="fate" data-label="the caller sees: ">{_html(ending.sees)}</td></tr>'
+        f'<tr><th scope="row">{texts.html(ending.text)} {rules}</th>{cells}'
+        f'<td class="fate {state}" data-label="tf.Session: ">{texts.html(ending.session)}</td>'
+        f'<td class="fate" data-label="the caller sees: ">{texts.html(ending.sees)}</td></tr>'
     )
 
 
@@ -50,12 +50,5 @@ def _mark(key: str) -> str:
     return f'<span class="mark {key}" role="img" aria-label="{escape(meaning)}">{escape(sign)}</span>'
 
 
-def _html(text: str) -> str:
-    """A text as HTML, code marked as code."""
-    return "".join(
-        f"<code>{escape(run.text)}</code>" if run.style == "code" else escape(run.text) for run in texts.runs(text)
-    )
-
-
 def _breakable(name: str) -> str:
-    return escape(name).replace("_", "_<wbr>")
+    return escape(name).replace("_", "_<wbr/>")

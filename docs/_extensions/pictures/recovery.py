@@ -3,7 +3,7 @@
 import itertools
 
 from pictures.contents import recovery as contents
-from pictures.drawing import Drawing
+from pictures.drawing import Drawing, Rect
 
 _GAP = 22
 
@@ -37,13 +37,17 @@ def _stages(drawing: Drawing, right: float) -> float:
     middle = 2 + width / 2
     for above, below in itertools.pairwise(places):
         drawing.arrow((middle, above.bottom), (middle, below.y))
-    closed, *later = places[1:]
-    lane = right - 6
-    for place in later:
-        drawing.line((place.right, place.middle[1]), (lane, place.middle[1]), look="bad", dashed=True)
-    start = later[-1].middle[1]
-    drawing.arrow((lane, start), (lane, closed.middle[1]), (closed.right, closed.middle[1]), look="bad", dashed=True)
-    return drawing.text(2, y - _GAP + 8, width + 20, contents.AGAIN, tone="bad")
+    _, closed, created, shown, repeated = places
+    inner, outer = right - 14, right - 2
+    _back(drawing, shown, created, inner, "warn")
+    _back(drawing, repeated, closed, outer, "bad")
+    y = drawing.text(2, y - _GAP + 8, width + 20, contents.MADE_AGAIN, tone="warn")
+    return drawing.text(2, y + 4, width + 20, contents.RUN_AGAIN, tone="bad")
+
+
+def _back(drawing: Drawing, below: Rect, above: Rect, lane: float, look: str) -> None:
+    start, end = below.middle[1], above.middle[1]
+    drawing.arrow((below.right, start), (lane, start), (lane, end), (above.right, end), look=look, dashed=True)
 
 
 def _card(drawing: Drawing, x: float, y: float, width: float, heading: str, items: dict[str, str], look: str) -> float:

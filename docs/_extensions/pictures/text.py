@@ -9,6 +9,7 @@ A text is plain but for two things: `code` stands between backticks, and the id 
 
 import re
 from dataclasses import dataclass
+from html import escape
 
 RULE_ID = re.compile(r"\b(?:MTS-[A-Z]+-\d\d|Q-\d\d)\b")
 
@@ -93,9 +94,11 @@ def width_of(line: Line, font: Font) -> float:
     return sum(run.width(font) for run in line)
 
 
-def plain(text: str) -> str:
-    """The text without its marks."""
-    return text.replace("`", "")
+def html(text: str) -> str:
+    """The text as HTML, code marked as code; ids of rules are left to the reader."""
+    return "".join(
+        f"<code>{escape(run.text)}</code>" if run.style == "code" else escape(run.text) for run in runs(text)
+    )
 
 
 def _words(text: str) -> list[list[Run]]:

@@ -52,7 +52,7 @@ STEPS: tuple[Call | Note, ...] = (
     ),
     Call("worker", "ps", "ready?"),
     Call("ps", "worker", "no, not initialised", True, "bad"),
-    Note("worker", "worker", f"Sleeps {WAIT_SECS} s", ("The session is closed. MTS-SES-10",), "warn"),
+    Note("worker", "worker", f"Closes its session, sleeps {WAIT_SECS} s", ("MTS-SES-10",), "warn"),
     Call("chief", "ps", "A checkpoint? Restore it. MTS-SES-02", look="accent"),
     Call("chief", "ps", "None? `init_op`, `init_fn` MTS-SES-01", look="accent"),
     Call("chief", "ps", "`local_init_op`; ready? MTS-SES-01"),

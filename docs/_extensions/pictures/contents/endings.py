@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 TITLE = "What is called under each ending"
 CAPTION = (
-    "A MonitoredSession with several hooks in a with block, unless the line says something else. before_run and "
-    "after_run are those of the last step."
+    "A `MonitoredSession` with several hooks in a `with` block, unless the line says something else. `before_run` and "
+    "`after_run` are those of the last step."
 )
 
 EVERY, UNTIL, TWICE, AGAIN, NEVER = "every", "until", "twice", "again", "never"

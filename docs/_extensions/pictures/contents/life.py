@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 TITLE = "The life of a session"
 CAPTION = (
-    "The states of a MonitoredSession. A preemption is AbortedError or UnavailableError. A SingularMonitoredSession "
-    "has no recovery: there a preemption is an error like others."
+    "The states of a `MonitoredSession`. A preemption is `AbortedError` or `UnavailableError`. A "
+    "`SingularMonitoredSession` has no recovery: there a preemption is an error like others."
 )
 DESCRIPTION = (
     "A state diagram. Constructing leads to running, or, when the constructor raises, to failed. While the session is "

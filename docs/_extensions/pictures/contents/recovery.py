@@ -3,11 +3,12 @@
 from dataclasses import dataclass
 
 TITLE = "Recovery from a preemption"
-CAPTION = "What happens inside one call of run when a step is preempted. The caller only sees that it took longer."
+CAPTION = "What happens inside one call of `run` when a step is preempted. The caller only sees that it took longer."
 DESCRIPTION = (
     "A column of stages from top to bottom: a step raises AbortedError or UnavailableError; the old session is "
     "closed; a new one is made, restored or initialised; queue runners start; after_create_session is called; the "
-    "step is run again. A preemption on the way begins again with closing. Beside it, what is lost and what is kept."
+    "step is run again. A preemption while the session is made begins again with making it, one in the repeated step "
+    "with closing. Beside it, what is lost and what is kept."
 )
 
 
@@ -63,7 +64,8 @@ REPEATED = Stage(
 )
 STAGES = (PREEMPTED, CLOSED, CREATED, SHOWN, REPEATED)
 
-AGAIN = "Preempted once more, in 3, 4 or 5: again, without a limit and without a pause. MTS-LIFE-05 MTS-EXC-04"
+MADE_AGAIN = "Preempted in 3 or 4: again from 3; what was opened stays open. MTS-LIFE-05"
+RUN_AGAIN = "Preempted in 5: again from 2. Both without a limit and without a pause. MTS-EXC-04"
 OTHER_ERROR = (
     "Any other error in 3 or 4 leaves `run`. `should_stop()` is then true, yet the next `run` begins at 3. MTS-EXC-12"
 )

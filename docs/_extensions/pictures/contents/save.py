@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 TITLE = "A checkpoint is saved"
 CAPTION = (
-    "One save at step N by CheckpointSaverHook and by monitored.extras.AsyncCheckpointSaverHook. Time goes down; "
+    "One save at step N by `CheckpointSaverHook` and by `monitored.extras.AsyncCheckpointSaverHook`. Time goes down; "
     "heights are no durations."
 )
 DESCRIPTION = (
@@ -47,6 +47,5 @@ ASYNCHRONOUS_NAME = "`AsyncCheckpointSaverHook`"
 SYNCHRONOUS_NOTE = "A save that fails raises from `run` of step N; it is not tried again at this step. MTS-CKH-05"
 ASYNCHRONOUS_NOTE = (
     "A save that fails raises from the first `run` that finds it. A save that comes due meanwhile waits, or is left "
-    "out with"
-    '`when_busy="skip"`. The end of the session waits for the last one.'
+    'out with `when_busy="skip"`. The end of the session waits for the last one.'
 )

@@ -4,7 +4,8 @@ from dataclasses import dataclass
 
 TITLE = "One step"
 CAPTION = (
-    "One call of run on a session with two hooks, A and B. The three layers in the middle are one object to the caller."
+    "One call of `run` on a session with two hooks, A and B. The three layers in the middle are one object to the "
+    "caller."
 )
 DESCRIPTION = (
     "A sequence from top to bottom. The caller calls run; the recovering, the coordinated and the hooked layer pass "
