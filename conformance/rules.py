@@ -3,7 +3,7 @@
 _TITLES = """
 ARG-01 summaries: both periods left out mean every 100 steps; one given switches the other off
 ARG-02 checkpoints: both periods left out mean every 600 seconds; one given switches the other off
-ARG-03 both periods of a pair given is an error
+ARG-03 both periods of a pair given is an error when their hook is added
 ARG-04 None, zero, negative and False switch a default hook off
 ARG-05 where summaries and step counts go: summary_dir, else checkpoint_dir
 ARG-06 when the step counter is added
