@@ -19,7 +19,7 @@ LIFE-02 begin once a monitored session, after_create_session once a session, one
 LIFE-03 an exception in begin leaves unchanged, nothing is made
 LIFE-04 other failures while constructing leave session and coordinator behind
 LIFE-05 preemption while constructing is retried at once, without closing
-LIFE-06 the hooks container is kept by reference
+LIFE-06 a hooks container that is not empty is kept by reference
 GRAPH-01 the scaffold finalises the graph, not the session
 GRAPH-02 close unfinalises the default graph of that moment
 GRAPH-03 a graph finalised before stays finalised
