@@ -32,7 +32,7 @@ SCF-04 several items in a collection are an error
 SCF-05 the default pieces
 SCF-06 the default saver
 SCF-07 init_fn is wrapped when given
-SCF-08 copying a scaffold
+SCF-08 copying a scaffold fills what was left None
 SCF-09 each finalize says so in the log
 SCF-10 feeds of the init ops; object-based savers
 SES-01 a fresh start: init_op, init_fn, local init, readiness
