@@ -46,7 +46,7 @@ SES-08 which readiness values mean ready
 SES-09 ready_for_local_init_op needs local_init_op
 SES-10 how a worker waits
 SES-11 waiting for a checkpoint
-SES-12 recover_session
+SES-12 recover_session says whether it restored
 SES-13 an empty saver restores nothing and counts as restored
 SES-14 a creator may create again
 SES-15 log lines of session creation
