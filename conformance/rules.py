@@ -55,7 +55,7 @@ QR-02 one thread an enqueue op, one for the close
 QR-03 how an enqueue thread ends
 QR-04 no second set of threads for one session
 QR-05 the normal end of data
-QR-06 a failing producer
+QR-06 a failing producer's error leaves the block at its end
 QR-07 what start_queue_runners takes
 RUN-01 no run after a requested stop
 RUN-02 order of one run
