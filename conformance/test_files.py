@@ -470,6 +470,7 @@ _operations = st.lists(
 )
 
 
+@pytest.mark.rule("MTS-CKP-02", "MTS-CKP-03", "MTS-CKP-04", "MTS-CKP-05", "MTS-CKP-07")
 @hypothesis.settings(max_examples=50)
 @hypothesis.given(
     keep=st.sampled_from((None, 0, 1, 2, 3, -1)),
@@ -477,7 +478,7 @@ _operations = st.lists(
     relative=st.booleans(),
     operations=_operations,
 )
-def test_random_sequences_of_saves(harness, keep, hours, relative, operations):
+def test_random_sequences_of_saves(harness, rules, keep, hours, relative, operations):
     def scenario(train, record):
         graph = tf.get_default_graph()
         arguments = {"max_to_keep": keep, "keep_checkpoint_every_n_hours": hours, "save_relative_paths": relative}
@@ -504,7 +505,7 @@ def test_random_sequences_of_saves(harness, keep, hours, relative, operations):
 
     harness.judge(
         scenario,
-        ("MTS-CKP-02", "MTS-CKP-03", "MTS-CKP-04", "MTS-CKP-05", "MTS-CKP-07"),
+        rules,
         "a random sequence of saves\nkeep={} hours={} relative={} operations={}".format(
             keep, hours, relative, operations
         ),

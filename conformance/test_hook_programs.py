@@ -12,7 +12,7 @@ from conformance import program as p
 from conformance import strategies
 from conformance.interpreter import perform
 
-RULES = (
+RULES = pytest.mark.rule(
     "MTS-LIFE-01", "MTS-LIFE-02", "MTS-LIFE-03", "MTS-LIFE-04", "MTS-LIFE-05",
     "MTS-GRAPH-04", "MTS-RUN-01", "MTS-RUN-02", "MTS-RUN-03", "MTS-RUN-04", "MTS-RUN-05",
     "MTS-RUN-06", "MTS-RUN-07", "MTS-RUN-08", "MTS-RUN-10",
@@ -38,20 +38,21 @@ def keep(text):
         raise
 
 
-def judge(harness, program):
+def judge(harness, rules, program):
     text = p.to_json(program)
     with keep(text) as path:
         harness.judge(
             functools.partial(perform, program=program),
-            RULES,
+            rules,
             f"a random hook program\nprogram: {text}",
             f"python -m conformance replay {path}",
         )
 
 
+@RULES
 @hypothesis.given(program=strategies.programs)
-def test_random_hook_programs(harness, program):
-    judge(harness, program)
+def test_random_hook_programs(harness, rules, program):
+    judge(harness, rules, program)
 
 
 @hypothesis.given(program=strategies.programs)

@@ -6,7 +6,7 @@ from unittest import mock
 import numpy as np
 import pytest
 import tensorflow.compat.v1 as tf
-from conftest import VirtualClock
+from clock import VirtualClock
 from hypothesis import example, given
 from hypothesis import strategies as st
 from tensorflow.python.training import basic_session_run_hooks
