@@ -12,7 +12,7 @@ from conformance import program as p
 from conformance import strategies
 from conformance.interpreter import perform
 
-RULES = pytest.mark.rule(
+RULES = (
     "MTS-LIFE-01", "MTS-LIFE-02", "MTS-LIFE-03", "MTS-LIFE-04", "MTS-LIFE-05",
     "MTS-GRAPH-04", "MTS-RUN-01", "MTS-RUN-02", "MTS-RUN-03", "MTS-RUN-04", "MTS-RUN-05",
     "MTS-RUN-06", "MTS-RUN-07", "MTS-RUN-08", "MTS-RUN-10",
@@ -49,7 +49,7 @@ def judge(harness, rules, program):
         )
 
 
-@RULES
+@pytest.mark.rule(*RULES)
 @hypothesis.given(program=strategies.programs)
 def test_random_hook_programs(harness, rules, program):
     judge(harness, rules, program)

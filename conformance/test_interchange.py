@@ -116,18 +116,18 @@ def preempted_job(train, record):
             record("worker", session.run(value))
 
 
-WHOLE = pytest.mark.rule("MTS-LIFE-01", "MTS-RUN-02", "MTS-EVT-03", "MTS-SES-02", "MTS-EXC-04")
+RULES = ("MTS-LIFE-01", "MTS-RUN-02", "MTS-EVT-03", "MTS-SES-02", "MTS-EXC-04")
 
 
 @pytest.mark.parametrize("part, base", MIXTURES)
 @pytest.mark.parametrize("job", (whole_job, preempted_job))
-@WHOLE
+@pytest.mark.rule(*RULES)
 def test_parts_of_one_side_inside_the_other(harness, request, rules, job, part, base):
     node = request.node.nodeid
     harness.judge(job, rules, f"scenario: {node}", f"python -m pytest '{node}'", mix(harness, part, base))
 
 
-@WHOLE
+@pytest.mark.rule(*RULES)
 @hypothesis.settings(max_examples=60)
 @hypothesis.given(plan=strategies.programs, mixture=st.sampled_from(MIXTURES))
 def test_random_programs_on_mixtures(harness, rules, plan, mixture):
