@@ -80,7 +80,7 @@ def test_the_order_of_the_default_hooks_events(same):
     assert len(ours) > 12
 
 
-@pytest.mark.rule("MTS-EVT-04")
+@pytest.mark.rule("MTS-EVT-04", "Q-37")
 def test_what_is_on_disk_when_a_session_is_closed(same):
     """What the summaries' flush came after is not, however cleanly it ends."""
 

@@ -87,7 +87,7 @@ def test_a_listener_that_stops_training(same, stop_at):
 
 
 @pytest.mark.parametrize("fail_at", [[0], [2], [5]], ids=str)
-@pytest.mark.rule("MTS-CKH-05")
+@pytest.mark.rule("MTS-CKH-05", "Q-32")
 def test_a_save_that_fails(same, fail_at):
     """Not tried again at the same step, not even at the end."""
 
@@ -187,7 +187,7 @@ def test_what_is_written(same, save_graph_def):
     assert kinds.count("graph_def") == kinds.count("meta_graph_def") == 2
 
 
-@pytest.mark.rule("MTS-CKH-07")
+@pytest.mark.rule("MTS-CKH-07", "Q-31")
 def test_an_empty_saver(same):
     """It has no saver_def and writes no checkpoint."""
 
@@ -244,6 +244,7 @@ def test_arguments(same):
     same(program)
 
 
+@pytest.mark.rule("Q-42")
 def test_a_path_object_as_directory(same):
     """The constructor takes it, the first write does not: as in tf.train."""
 

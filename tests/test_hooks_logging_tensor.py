@@ -79,7 +79,7 @@ def test_what_it_logs(same, tensors):
 
 
 @pytest.mark.parametrize("formatter", ["dict", "none", "percent", "raises"])
-@pytest.mark.rule("MTS-LOG-03")
+@pytest.mark.rule("MTS-LOG-03", "Q-29")
 def test_formatter(same, formatter):
     """Its answer is the line; one that raises leaves numpy's print options changed."""
 

@@ -7,7 +7,7 @@ TARGETS = [{"num_steps": 4}, {"last_step": 5}, {"last_step": 15}, {"num_steps": 
 
 @pytest.mark.parametrize("by", [0, 1, 2, 10])
 @pytest.mark.parametrize("target", TARGETS, ids=str)
-@pytest.mark.rule("MTS-STP-01", "MTS-STP-02")
+@pytest.mark.rule("MTS-STP-01", "MTS-STP-02", "Q-28")
 def test_when_it_stops(same, by, target):
     """At least one run, one too many after a jump, none without steps."""
 
@@ -24,7 +24,7 @@ def test_when_it_stops(same, by, target):
     same(program)
 
 
-@pytest.mark.rule("MTS-STP-01")
+@pytest.mark.rule("MTS-STP-01", "Q-27")
 def test_a_hook_used_again_keeps_its_first_target(same):
     """One run, then stop."""
 

@@ -36,7 +36,7 @@ def test_when_it_saves(same, period, increments):
 
 
 @pytest.mark.parametrize("kind", ["one", "list", "empty list", "tuple", "scaffold", "no summaries"])
-@pytest.mark.rule("MTS-SUM-03")
+@pytest.mark.rule("MTS-SUM-03", "Q-30")
 def test_what_it_saves(same, kind):
     """A tensor, or a list with one event each; a tuple breaks after START."""
 

@@ -231,6 +231,7 @@ def closing(session: Any, grace: Any) -> tuple[Any, float]:
 
 
 @pytest.mark.parametrize("grace", [0, 1, -5, True])
+@pytest.mark.rule("Q-45")
 def test_closing_a_session_on_a_server_has_a_limit(grace: Any, caplog: Any) -> None:
     session = OnAServer()
     with caplog.at_level("WARNING", "tensorflow"):
@@ -245,6 +246,7 @@ def test_closing_a_session_on_a_server_has_a_limit(grace: Any, caplog: Any) -> N
 
 
 @pytest.mark.parametrize("grace", [120, 1e10, float("inf"), float("nan"), None, "text"])
+@pytest.mark.rule("Q-45")
 def test_a_healthy_server_is_waited_for(grace: Any) -> None:
     session = OnAServer()
     session.server_is_back.set()
