@@ -182,8 +182,8 @@ class RecoveringSession(SessionLayer):
         while True:
             try:
                 if not self._sess:
-                    # MTS-EXC-12: making it failed the last time.
                     self._sess = self._create_session()
+                # MTS-EXC-12: in a new session if making one failed the last time.
                 return attempt(self._sess)
             except errors.PREEMPTION_ERRORS as error:
                 # MTS-EXC-04, Q-05, Q-10: subclasses too; what hooks requested is forgotten.
