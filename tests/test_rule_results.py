@@ -52,12 +52,14 @@ def run(folder, text, *options):
 
 
 def test_what_became_of_each_rule_is_written(tmp_path):
+    (tmp_path / "conftest.py").write_text('def pytest_rules_json_facts():\n    return {"subject": "a fork"}\n')
     done = run(tmp_path, TESTS, "--rules-json=rules.json")
     assert done.returncode == pytest.ExitCode.TESTS_FAILED, done.stdout + done.stderr
     written = json.loads((tmp_path / "rules.json").read_text())
     assert {"date", "versions", "command", "rules"} <= set(written)
     assert set(written["versions"]) == {"tensorflow", "python", "platform"}
     assert written["command"].startswith("python -m pytest ")
+    assert written["subject"] == "a fork"
     value, skipped, one, torn_down = (
         f"test_some.py::{name}" for name in ("test_value", "test_skipped", "TestClass::test_one", "test_torn_down")
     )
@@ -72,7 +74,7 @@ def test_what_became_of_each_rule_is_written(tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "complaint"),
     [
-        ("'MTS-RUN-99'", "test_some.py::test is marked with what is no rule: MTS-RUN-99"),
+        ("'MTS-NO-99'", "test_some.py::test is marked with what is no rule: MTS-NO-99"),
         ("5", "no rule: 5"),
         ("", "takes ids, and at least one"),
         ("'MTS-RUN-01', also='MTS-RUN-02'", "takes ids, and at least one"),

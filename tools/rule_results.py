@@ -30,8 +30,17 @@ _OUTCOMES = ("passed", "skipped", "failed")
 
 def known_rules(docs: Path = ROOT / "docs") -> tuple[str, ...]:
     """Return the ids of all rules and quirks that the documentation has."""
-    pages = [page for page in (docs / "rules.md", *sorted(docs.glob("specification/*.md"))) if page.exists()]
-    return tuple(dict.fromkeys(rule for page in pages for rule in _RULE.findall(page.read_text(encoding="utf-8"))))
+    return tuple(dict.fromkeys(rule for page in pages_of_rules(docs) for rule in rules_on(page)))
+
+
+def pages_of_rules(docs: Path = ROOT / "docs") -> list[Path]:
+    """Return the pages on which rules are written."""
+    return [page for page in (docs / "rules.md", *sorted(docs.glob("specification/*.md"))) if page.exists()]
+
+
+def rules_on(page: Path) -> list[str]:
+    """Return the ids of the rules that are written on a page, in order."""
+    return _RULE.findall(page.read_text(encoding="utf-8"))
 
 
 def rules_of(node: pytest.Item) -> tuple[str, ...]:
