@@ -20,8 +20,8 @@ author = "the authors of monitored"
 (release,) = re.findall(r'^version = "(.+)"$', (ROOT / "pyproject.toml").read_text(encoding="utf-8"), re.MULTILINE)
 version = release
 
-extensions = ["myst_parser", "sphinx.ext.autodoc", "specification", "sources", "identifiers"]
-exclude_patterns = ["_build", "_extensions", "results", "rules.md"]
+extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.linkcode", "specification", "sources", "identifiers"]
+exclude_patterns = ["_build", "_extensions", "rules.md"]
 root_doc = "index"
 
 myst_enable_extensions = ["colon_fence", "attrs_inline", "deflist"]
