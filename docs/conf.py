@@ -1,20 +1,35 @@
 """Configuration of the site; `tox run -e docs` builds it."""
 
+import importlib
+import inspect
 import re
 import sys
 from pathlib import Path
+from typing import Any
+
+from sphinx.application import Sphinx
 
 DOCS = Path(__file__).resolve().parent
 ROOT = DOCS.parent
 sys.path[:0] = [str(DOCS / "_extensions"), str(ROOT), str(ROOT / "reference")]
+
+import sources  # noqa: E402 - found since the line above
 
 project = "monitored"
 author = "the authors of monitored"
 (release,) = re.findall(r'^version = "(.+)"$', (ROOT / "pyproject.toml").read_text(encoding="utf-8"), re.MULTILINE)
 version = release
 
-extensions = ["myst_parser", "sphinx.ext.autodoc", "specification", "sources", "identifiers"]
-exclude_patterns = ["_build", "_extensions", "results", "rules.md"]
+extensions = [
+    "myst_parser",
+    "sphinx.ext.autodoc",
+    "sphinx.ext.linkcode",
+    "specification",
+    "sources",
+    "identifiers",
+    "pictures",
+]
+exclude_patterns = ["_build", "_extensions", "rules.md"]
 root_doc = "index"
 
 myst_enable_extensions = ["colon_fence", "attrs_inline", "deflist"]
@@ -38,14 +53,39 @@ pygments_dark_style = "github-dark"
 
 autodoc_member_order = "bysource"
 autodoc_typehints = "signature"
-autodoc_default_options = {"members": True, "show-inheritance": True}
+autodoc_default_options = {"members": True}
+autodoc_preserve_defaults = True
+python_maximum_signature_line_length = 80
 
 
-def _code_in_docstrings(app, what, name, obj, options, lines):  # noqa: ANN001, ANN202
-    """Docstrings here mark code by single backticks, as Markdown does; reStructuredText wants two."""
-    lines[:] = [re.sub(r"(?<!`)`([^`]+)`(?!`)", r"``\1``", line) for line in lines]
+def linkcode_resolve(domain: str, info: dict[str, str]) -> str | None:
+    """Return the address of a name's source, as seen from a page in `api/`."""
+    value: Any = importlib.import_module(info["module"])
+    for part in info["fullname"].split("."):
+        value = getattr(value, part, None)
+    value = inspect.unwrap(getattr(value, "fget", value))
+    try:
+        path = Path(inspect.getsourcefile(value) or "").resolve().relative_to(ROOT)
+        line = inspect.getsourcelines(value)[1]
+    except (TypeError, ValueError):  # not ours, or no function
+        return None
+    return f"../{sources.page_name(str(path))}.html#L{line}"
 
 
-def setup(app):  # noqa: ANN001, ANN201
+def _from_markdown(app: Sphinx, what: str, name: str, value: object, options: object, lines: list[str]) -> None:
+    """Make reStructuredText of docstrings: plain text, with code in single backticks and in indented blocks."""
+    changed: list[str] = []
+    for line in lines:
+        begins_block = line.startswith("    ") and changed and not changed[-1]
+        before = next((c for c in reversed(changed) if c), "")
+        if begins_block and before and not before.startswith((" ", "-", "*", "::")):
+            changed += ["::", ""]
+        if line.startswith("Source: "):
+            changed.append("")
+        changed.append(line if line.startswith("    ") else re.sub(r"(?<!`)`([^`]+)`(?!`)", r"``\1``", line))
+    lines[:] = changed
+
+
+def setup(app: Sphinx) -> None:
     """Connect what is configured here."""
-    app.connect("autodoc-process-docstring", _code_in_docstrings)
+    app.connect("autodoc-process-docstring", _from_markdown)

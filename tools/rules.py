@@ -16,6 +16,7 @@ import functools
 import json
 import re
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -221,7 +222,10 @@ def _prose(source: str) -> Iterator[tuple[int, str]]:
 
 
 def marked_tests(root: Path = ROOT) -> dict[str, list[Place]]:
-    """Find the tests whose marks name an id: `@pytest.mark.rule(...)`, `@conforms(...)`, also on a class or module."""
+    """Find the tests whose marks name an id: `@pytest.mark.rule(...)`, `@conforms(...)`, also on a class or module.
+
+    First come those that check the fewest rules, for they say most about this one.
+    """
     found: dict[str, list[Place]] = {}
     for folder in ("conformance", "tests"):
         for path in sorted((root / folder).rglob("test_*.py")):
@@ -234,7 +238,8 @@ def marked_tests(root: Path = ROOT) -> dict[str, list[Place]]:
             for scope in _scopes(tree):
                 for rule in _marked(scope.decorators, tree):
                     found.setdefault(rule, []).append(Place(relative, scope.first, scope.name))
-    return {rule: sorted(set(places)) for rule, places in found.items()}
+    marks = Counter(place for places in found.values() for place in set(places))
+    return {rule: sorted(set(places), key=lambda p: (marks[p], p)) for rule, places in found.items()}
 
 
 def _marked(expressions: list[ast.expr], tree: ast.Module) -> list[str]:

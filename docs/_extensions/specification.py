@@ -25,7 +25,7 @@ from sphinx.util.docutils import SphinxDirective
 from tools import rules
 
 _LOG = logging.getLogger(__name__)
-_SHOWN = 4
+_SHOWN = 3
 """More tests than this are folded away."""
 
 
@@ -105,34 +105,35 @@ def _verdict(result: rules.Result) -> nodes.Node:
 
 
 class CoverageDirective(SphinxDirective):
-    """How many rules of each chapter stand in the code, are tested and pass."""
+    """How many rules of each chapter stand in the code, are tested and pass; `summary` says it in a sentence."""
+
+    optional_arguments = 1
 
     def run(self) -> list[nodes.Node]:
         """Return a table with a row for each group of rules, and the last run's date."""
         everything = list(rules.trace().values())
-        groups = {t.rule.group: [] for t in everything}
-        for t in everything:
-            groups[t.rule.group].append(t)
-        rows = []
-        for group, some in groups.items():
-            page = f"/{some[0].rule.page.removeprefix('docs/').removesuffix('.md')}"
-            rows.append((group, page, rules.count(some)))
-        rows.append(("all", "", rules.count(everything)))
-        lines = ["| rules | | with code | with a test | passing |", "|---|---:|---:|---:|---:|"]
-        for group, page, c in rows:
-            lines.append(
-                f"| {f'[{group}]({page}.md)' if page else group} | {c.rules} | {c.code} | {c.test} | {c.passing} |"
-            )
+        lines = [f"{rules.count(everything)}."] if self.arguments else _coverage_table(everything)
         run = rules.read_results()
         if run:
             version = run["versions"]
-            lines += [
-                "",
-                f"Tests of {run['date'][:10]}, TensorFlow {version['tensorflow']}, Python {version['python']}.",
-            ]
+            lines[-1] += "" if self.arguments else "\n"
+            lines += [f"Tests of {run['date'][:10]}, TensorFlow {version['tensorflow']}, Python {version['python']}."]
         container = nodes.container()
-        self.state.nested_parse(StringList(lines, source="coverage"), self.content_offset, container)
+        self.state.nested_parse(StringList("\n".join(lines).split("\n"), "coverage"), self.content_offset, container)
         return list(container.children)
+
+
+def _coverage_table(everything: list[rules.Traced]) -> list[str]:
+    groups: dict[str, list[rules.Traced]] = {}
+    for traced in everything:
+        groups.setdefault(traced.rule.group, []).append(traced)
+    lines = ["| rules | | with code | with a test | passing |", "|---|---:|---:|---:|---:|"]
+    for group, some in [*groups.items(), ("all", everything)]:
+        page = "/" + some[0].rule.page.removeprefix("docs/")
+        c = rules.count(some)
+        name = group if group == "all" else f"[{group}]({page})"
+        lines.append(f"| {name} | {c.rules} | {c.code} | {c.test} | {c.passing} |")
+    return lines
 
 
 def _note_sources(app: Sphinx, env: Any, docnames: list[str]) -> None:
