@@ -20,7 +20,15 @@ author = "the authors of monitored"
 (release,) = re.findall(r'^version = "(.+)"$', (ROOT / "pyproject.toml").read_text(encoding="utf-8"), re.MULTILINE)
 version = release
 
-extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.linkcode", "specification", "sources", "identifiers"]
+extensions = [
+    "myst_parser",
+    "sphinx.ext.autodoc",
+    "sphinx.ext.linkcode",
+    "specification",
+    "sources",
+    "identifiers",
+    "pictures",
+]
 exclude_patterns = ["_build", "_extensions", "rules.md"]
 root_doc = "index"
 
