@@ -3,7 +3,7 @@
 _TITLES = """
 ARG-01 summaries: both periods left out mean every 100 steps; one given switches the other off
 ARG-02 checkpoints: both periods left out mean every 600 seconds; one given switches the other off
-ARG-03 both periods of a pair given is an error
+ARG-03 both periods of a pair given is an error when their hook is added
 ARG-04 None, zero, negative and False switch a default hook off
 ARG-05 where summaries and step counts go: summary_dir, else checkpoint_dir
 ARG-06 when the step counter is added
@@ -19,7 +19,7 @@ LIFE-02 begin once a monitored session, after_create_session once a session, one
 LIFE-03 an exception in begin leaves unchanged, nothing is made
 LIFE-04 other failures while constructing leave session and coordinator behind
 LIFE-05 preemption while constructing is retried at once, without closing
-LIFE-06 the hooks container is kept by reference
+LIFE-06 a hooks container that is not empty is kept by reference
 GRAPH-01 the scaffold finalises the graph, not the session
 GRAPH-02 close unfinalises the default graph of that moment
 GRAPH-03 a graph finalised before stays finalised
@@ -32,7 +32,7 @@ SCF-04 several items in a collection are an error
 SCF-05 the default pieces
 SCF-06 the default saver
 SCF-07 init_fn is wrapped when given
-SCF-08 copying a scaffold
+SCF-08 copying a scaffold fills what was left None
 SCF-09 each finalize says so in the log
 SCF-10 feeds of the init ops; object-based savers
 SES-01 a fresh start: init_op, init_fn, local init, readiness
@@ -46,7 +46,7 @@ SES-08 which readiness values mean ready
 SES-09 ready_for_local_init_op needs local_init_op
 SES-10 how a worker waits
 SES-11 waiting for a checkpoint
-SES-12 recover_session
+SES-12 recover_session says whether it restored
 SES-13 an empty saver restores nothing and counts as restored
 SES-14 a creator may create again
 SES-15 log lines of session creation
@@ -55,7 +55,7 @@ QR-02 one thread an enqueue op, one for the close
 QR-03 how an enqueue thread ends
 QR-04 no second set of threads for one session
 QR-05 the normal end of data
-QR-06 a failing producer
+QR-06 a failing producer's error leaves the block at its end
 QR-07 what start_queue_runners takes
 RUN-01 no run after a requested stop
 RUN-02 order of one run
