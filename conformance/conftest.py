@@ -83,14 +83,26 @@ def _options(config: Any) -> str:
     return "".join(f" {option}={shlex.quote(value)}" for option, value in given if value)
 
 
-@pytest.fixture
-def differential(harness: Any, request: Any) -> Any:
-    """Return `differential(scenario, rules=[...])`: run on both sides, compare everything."""
+@pytest.hookimpl(optionalhook=True)
+def pytest_rules_json_facts(config: Any) -> dict[str, str]:
+    return {"oracle": _oracle(config), "subject": _subject(config)}
 
-    def compare(scenario: Any, rules: Any) -> None:
+
+@pytest.fixture
+def rules(request: Any) -> tuple[str, ...]:
+    """The rules that the test is marked with, as the tally counts them: without quirks."""
+    marked = [rule for mark in request.node.iter_markers("rule") for rule in mark.args]
+    return tuple(dict.fromkeys(rule for rule in marked if not rule.startswith("Q-")))
+
+
+@pytest.fixture
+def differential(harness: Any, request: Any, rules: Any) -> Any:
+    """Return `differential(scenario)`: run on both sides, compare everything, for the rules of the test's marker."""
+
+    def compare(scenario: Any) -> None:
         node = request.node.nodeid
         replay = f"python -m pytest{_options(request.config)} {shlex.quote(node)}"
-        harness.judge(scenario, tuple(rules), f"scenario: {node}", replay)
+        harness.judge(scenario, rules, f"scenario: {node}", replay)
 
     return compare
 

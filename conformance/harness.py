@@ -159,19 +159,20 @@ def conforms(*rules: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Make a scenario `f(train, record, ...)` a test that oracle and subject behave the same.
 
     Parameters after `record` are pytest's, so that a scenario can be parametrised. `rules` are the
-    rules that the scenario tries.
+    rules and quirks that the scenario tries; the test is marked with them.
     """
+    import pytest  # the commands that compare programs do without it
 
     def decorate(scenario: Callable[..., Any]) -> Callable[..., Any]:
         parameters = list(inspect.signature(scenario).parameters.values())[2:]
 
         @functools.wraps(scenario)
         def test(differential: Any, **arguments: Any) -> None:
-            differential(functools.partial(scenario, **arguments), rules=rules)
+            differential(functools.partial(scenario, **arguments))
 
         fixture = inspect.Parameter("differential", inspect.Parameter.POSITIONAL_OR_KEYWORD)
         test.__signature__ = inspect.Signature([fixture, *parameters])  # type: ignore[attr-defined]
         del test.__wrapped__
-        return test
+        return pytest.mark.rule(*rules)(test)
 
     return decorate

@@ -1,6 +1,7 @@
 """MonitoredTrainingSession's arguments, and the default hooks they lead to (MTS-ARG)."""
 
 import itertools
+import pathlib
 
 import pytest
 
@@ -68,7 +69,7 @@ def test_summary_periods(train, record, one):
 
 
 @pytest.mark.parametrize("one", PERIODS, ids=str)
-@conforms("MTS-ARG-02", "MTS-ARG-03", "MTS-ARG-04")
+@conforms("MTS-ARG-02", "MTS-ARG-03", "MTS-ARG-04", "Q-01")
 def test_checkpoint_periods(train, record, one):
     for index, other in enumerate(PERIODS):
         try_arguments(
@@ -148,7 +149,7 @@ def test_worker_ignores_what_is_the_chiefs(train, record):
 
 @pytest.mark.parametrize("is_chief", (True, False))
 @pytest.mark.parametrize("container", (tuple, iter, set))
-@conforms("MTS-ARG-08", "MTS-LIFE-06")
+@conforms("MTS-ARG-08", "MTS-LIFE-06", "Q-21")
 def test_containers_of_hooks(train, record, container, is_chief):
     tf.constant(1.0, name="c")
     session = record.session(container([record.hook("A")]), kind="MonitoredTrainingSession", is_chief=is_chief)
@@ -210,6 +211,14 @@ def test_arguments_of_a_wrong_type(train, record, bad):
         with record.graph():
             record.global_step()
             record.outcome(bad, record.session, kind="MonitoredTrainingSession", **{bad: value})
+
+
+@pytest.mark.parametrize("name", ("checkpoint_dir", "summary_dir"))
+@conforms("MTS-ARG-05", "Q-42")
+def test_a_path_object_as_directory(train, record, name):
+    record.global_step()
+    directory = pathlib.Path(record.path("logdir"))
+    record.outcome("make", lambda: record.session(kind="MonitoredTrainingSession", **{name: directory}).close())
 
 
 @conforms("MTS-ARG-13")

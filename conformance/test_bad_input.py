@@ -14,13 +14,15 @@ RUNS = ("run", "run_step_fn", "in a step function", "before_run of a hook", "Fee
 WRONG = "conformance.wrong_implementation"
 
 
-@pytest.mark.parametrize("row", bad_input.TABLE, ids=lambda row: row.id)
-def test_row(harness, row):
+@pytest.mark.parametrize(
+    "row", [pytest.param(row, id=row.id, marks=pytest.mark.rule(*row.rules)) for row in bad_input.TABLE]
+)
+def test_row(harness, rules, row):
     scenario = functools.partial(attempts.perform, row=row)
     sides = f"--oracle {harness.oracle.name} --subject {harness.subject.name}"
     replay = f"{bad_input.replay_of(row)} {sides}"
     title = f"{row.what}({row.argument})"
-    trace = harness.judge(scenario, row.rules, title, replay, both_ways=row.what in RUNS)
+    trace = harness.judge(scenario, rules, title, replay, both_ways=row.what in RUNS)
     outcomes = [event.data for event in trace if event.kind.startswith(row.id)]
     assert outcomes
     assert not any(data.get("raised", {}).get("type") == "NameError" for data in outcomes), "a mistake in the table"

@@ -12,7 +12,7 @@ KINDS = pytest.mark.parametrize("kind", ("MonitoredSession", "SingularMonitoredS
 
 
 @KINDS
-@conforms("MTS-CLOSE-01", "MTS-CLOSE-05")
+@conforms("MTS-CLOSE-01", "MTS-CLOSE-05", "Q-04")
 def test_order(train, record, kind):
     constant = tf.constant(1.0)
 
@@ -34,7 +34,7 @@ def test_order(train, record, kind):
 
 @KINDS
 @pytest.mark.parametrize("second", ("quiet", "fails", "raises"))
-@conforms("MTS-CLOSE-03")
+@conforms("MTS-CLOSE-03", "Q-03")
 def test_twice(train, record, kind, second):
     constant = tf.constant(1.0)
 

@@ -81,7 +81,7 @@ ODD = {
 
 @pytest.mark.parametrize("case", ODD)
 @pytest.mark.parametrize("joined", (False, True))
-@conforms("MTS-CRD-04", "MTS-CRD-02")
+@conforms("MTS-CRD-04", "MTS-CRD-02", "Q-24", "Q-25")
 def test_odd_reports(train, record, case, joined):
     coordinator = train.Coordinator()
     if joined:
@@ -304,7 +304,7 @@ def test_a_tuple_without_a_traceback(train, record, name):
 
 @pytest.mark.parametrize("name", ("OutOfRangeError", "ValueError", "AbortedError", "KeyboardInterrupt"))
 @pytest.mark.parametrize("kind", ("MonitoredSession", "SingularMonitoredSession"))
-@conforms("MTS-CRD-01", "MTS-EXC-05", "MTS-EXC-07", "MTS-EXC-09")
+@conforms("MTS-CRD-01", "MTS-EXC-05", "MTS-EXC-07", "MTS-EXC-09", "Q-26")
 def test_what_a_session_s_coordinator_is_told(train, record, kind, name):
     constant = tf.constant(1.0)
     session = record.session([record.hook("A")], kind)

@@ -38,7 +38,7 @@ def fails_once(name, at=1):
 
 @KINDS
 @pytest.mark.parametrize("error", BODY)
-@conforms("MTS-EXC-01", "MTS-EXC-02", "MTS-EXC-10")
+@conforms("MTS-EXC-01", "MTS-EXC-02", "MTS-EXC-10", "Q-05")
 def test_body_of_a_block(train, record, kind, error):
     constant = tf.constant(1.0)
 
@@ -70,7 +70,7 @@ def test_exit_called_directly(train, record, kind):
 @KINDS
 @pytest.mark.parametrize("error", ("AbortedError", "UnavailableError", "SubclassOfAbortedError"))
 @pytest.mark.parametrize("stage", ("before_run", "after_run"))
-@conforms("MTS-EXC-04", "MTS-EXC-13", "MTS-CLOSE-07", "MTS-LIFE-02")
+@conforms("MTS-EXC-04", "MTS-EXC-13", "MTS-CLOSE-07", "MTS-LIFE-02", "Q-05")
 def test_preemption_in_run(train, record, kind, stage, error):
     weight = tf.Variable(0.0, name="weight")
     increment = tf.assign_add(weight, 1.0)
@@ -117,7 +117,7 @@ def test_repeated_preemption(train, record):
 
 @KINDS
 @pytest.mark.parametrize("parked", PARKED)
-@conforms("MTS-EXC-05", "MTS-EXC-06", "MTS-EXC-07", "MTS-EXC-08", "MTS-EXC-09")
+@conforms("MTS-EXC-05", "MTS-EXC-06", "MTS-EXC-07", "MTS-EXC-08", "MTS-EXC-09", "Q-08", "Q-26")
 def test_coordinator_holds_an_error(train, record, kind, parked):
     constant = tf.constant(1.0)
     bad = []
@@ -140,7 +140,7 @@ def test_coordinator_holds_an_error(train, record, kind, parked):
 @KINDS
 @pytest.mark.parametrize("parked", PARKED)
 @pytest.mark.parametrize("body", (None, "IndexError", "StopIteration", "AbortedError"))
-@conforms("MTS-EXC-08", "MTS-EXC-09", "MTS-EXC-02")
+@conforms("MTS-EXC-08", "MTS-EXC-09", "MTS-EXC-02", "Q-07", "Q-09")
 def test_coordinator_holds_an_error_at_the_end(train, record, kind, parked, body):
     tf.constant(1.0)
 
@@ -201,7 +201,7 @@ def test_chain_of_the_runs_error(train, record, parked):
     record.outcome("close", session.close)
 
 
-@conforms("MTS-EXC-11", "MTS-EXC-07")
+@conforms("MTS-EXC-11", "MTS-EXC-07", "Q-11")
 def test_stop_is_forgotten_when_should_stop_recovers(train, record):
     constant = tf.constant(1.0)
     first = []
@@ -219,7 +219,7 @@ def test_stop_is_forgotten_when_should_stop_recovers(train, record):
     session.close()
 
 
-@conforms("MTS-EXC-11", "MTS-EXC-04", "MTS-RUN-10")
+@conforms("MTS-EXC-11", "MTS-EXC-04", "MTS-RUN-10", "Q-10")
 def test_stop_is_forgotten_when_run_recovers(train, record):
     constant = tf.constant(1.0)
     calls = []
@@ -254,7 +254,7 @@ def test_recreation_fails(train, record, error):
     record("coordinators", [[c.should_stop(), c.joined] for c in record.coordinators])
 
 
-@conforms("MTS-EXC-12")
+@conforms("MTS-EXC-12", "Q-16")
 def test_recreation_fails_then_close(train, record):
     weight = tf.Variable(0.0, name="weight")
     sessions = []

@@ -29,7 +29,7 @@ def run_default_session(train, record, runs, **arguments):
 EVERY_TWO = {"save_summaries_steps": 2, "log_step_count_steps": 2, "save_checkpoint_steps": 2}
 
 
-@conforms("MTS-EVT-02", "MTS-EVT-03", "MTS-EVT-01")
+@conforms("MTS-EVT-02", "MTS-EVT-03", "MTS-EVT-01", "Q-38")
 def test_default_session(train, record):
     directory = record.path("logdir")
     run_default_session(train, record, 5, checkpoint_dir=directory, **EVERY_TWO)
@@ -84,7 +84,7 @@ class FakeWriter:
         return call
 
 
-@conforms("MTS-EVT-04", "MTS-EVT-01", "MTS-SUM-03")
+@conforms("MTS-EVT-04", "MTS-EVT-01", "MTS-SUM-03", "Q-37")
 def test_calls_of_the_writer(train, record):
     # What is flushed when decides what is on disk at close.
     cache = tf.summary.FileWriterCache
@@ -102,6 +102,17 @@ def test_calls_of_the_writer(train, record):
         run_default_session(train, record, 5, checkpoint_dir=record.path("logdir"), **EVERY_TWO)
     finally:
         cache.get = saved
+
+
+@conforms("MTS-EVT-04", "Q-37")
+def test_what_is_on_disk_at_close(train, record):
+    run_default_session(train, record, 1, checkpoint_dir=record.path("logdir"))
+    for name in sorted(os.listdir(record.path("logdir"))):
+        if "tfevents" in name:
+            path = record.path("logdir", name)
+            events = tf.train.summary_iterator(path)
+            record("on disk", [[event.step, event.WhichOneof("what")] for event in events])
+    record("saved", train.latest_checkpoint(record.path("logdir")))
 
 
 @conforms("MTS-EVT-04")
@@ -470,6 +481,7 @@ _operations = st.lists(
 )
 
 
+@pytest.mark.rule("MTS-CKP-02", "MTS-CKP-03", "MTS-CKP-04", "MTS-CKP-05", "MTS-CKP-07")
 @hypothesis.settings(max_examples=50)
 @hypothesis.given(
     keep=st.sampled_from((None, 0, 1, 2, 3, -1)),
@@ -477,7 +489,7 @@ _operations = st.lists(
     relative=st.booleans(),
     operations=_operations,
 )
-def test_random_sequences_of_saves(harness, keep, hours, relative, operations):
+def test_random_sequences_of_saves(harness, rules, keep, hours, relative, operations):
     def scenario(train, record):
         graph = tf.get_default_graph()
         arguments = {"max_to_keep": keep, "keep_checkpoint_every_n_hours": hours, "save_relative_paths": relative}
@@ -504,7 +516,7 @@ def test_random_sequences_of_saves(harness, keep, hours, relative, operations):
 
     harness.judge(
         scenario,
-        ("MTS-CKP-02", "MTS-CKP-03", "MTS-CKP-04", "MTS-CKP-05", "MTS-CKP-07"),
+        rules,
         "a random sequence of saves\nkeep={} hours={} relative={} operations={}".format(
             keep, hours, relative, operations
         ),
@@ -617,7 +629,7 @@ def test_existence_times_and_removal(train, record):
 @pytest.mark.parametrize(
     "name", ("plain", "sp ace", 'q"uote', "\u00e9t\u00e9", "br[1]", "st*r", "back\\slash", "ap'os")
 )
-@conforms("MTS-CKP-07", "MTS-CKP-04", "MTS-CKP-05", "MTS-CKP-02")
+@conforms("MTS-CKP-07", "MTS-CKP-04", "MTS-CKP-05", "MTS-CKP-02", "Q-33")
 def test_odd_names_of_directories(train, record, name):
     directory = record.path(name)
     for runs, restore in ((3, False), (1, True)):

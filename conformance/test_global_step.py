@@ -42,7 +42,7 @@ def describe(step):
 
 @pytest.mark.parametrize("case", GRAPHS)
 @pytest.mark.parametrize("function", ("get_global_step", "get_or_create_global_step", "create_global_step"))
-@conforms("MTS-GS-01", "MTS-GS-02")
+@conforms("MTS-GS-01", "MTS-GS-02", "Q-41")
 def test_find_or_create(train, record, case, function):
     GRAPHS[case](train)
     record.outcome(function, lambda: describe(getattr(train, function)()))
@@ -50,7 +50,7 @@ def test_find_or_create(train, record, case, function):
     record.graph_state("graph")
 
 
-@conforms("MTS-GS-02")
+@conforms("MTS-GS-02", "Q-41")
 def test_scopes(train, record):
     with tf.name_scope("foo"), tf.variable_scope("bar"):
         record("step", describe(train.create_global_step()))

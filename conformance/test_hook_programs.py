@@ -38,20 +38,21 @@ def keep(text):
         raise
 
 
-def judge(harness, program):
+def judge(harness, rules, program):
     text = p.to_json(program)
     with keep(text) as path:
         harness.judge(
             functools.partial(perform, program=program),
-            RULES,
+            rules,
             f"a random hook program\nprogram: {text}",
             f"python -m conformance replay {path}",
         )
 
 
+@pytest.mark.rule(*RULES)
 @hypothesis.given(program=strategies.programs)
-def test_random_hook_programs(harness, program):
-    judge(harness, program)
+def test_random_hook_programs(harness, rules, program):
+    judge(harness, rules, program)
 
 
 @hypothesis.given(program=strategies.programs)

@@ -109,6 +109,25 @@ def test_listener_fails(train, record, stage, at):
     record.outcome("whole", whole)
 
 
+@conforms("MTS-CKH-05", "Q-32")
+def test_a_failed_save_is_not_repeated_at_the_end(train, record):
+    failed = []
+
+    def fail(_, step):
+        if step == 2:
+            failed.append(step)
+            raise ValueError("from the listener")
+
+    step = record.global_step()
+    listener = record.listener("L", before_save=fail)
+    session = record.session([train.CheckpointSaverHook(record.path("logdir"), save_steps=2, listeners=[listener])])
+    for _ in range(2):
+        record.outcome("run", session.run, step)
+    record.outcome("close", session.close)
+    record("failed", failed)
+    record("latest", train.latest_checkpoint(record.path("logdir")))
+
+
 @conforms("MTS-CKH-06", "MTS-CKH-08", "MTS-TMR-01")
 def test_constructor(train, record):
     make = train.CheckpointSaverHook
@@ -152,7 +171,7 @@ def test_which_saver(train, record, case):
     record("last", [list(saver.last_checkpoints) for saver in savers])
 
 
-@conforms("MTS-CKH-07", "MTS-SCF-06")
+@conforms("MTS-CKH-07", "MTS-SCF-06", "Q-31")
 def test_empty_saver(train, record):
     tf.constant(3, dtype=tf.int64, name="global_step")
     constant = tf.constant(1.0)
@@ -227,7 +246,7 @@ def test_relative_directory(train, record):
 
 
 @pytest.mark.parametrize("keep", (5, 2, 1, 0, None, -1))
-@conforms("MTS-CKP-02", "MTS-CKP-04", "MTS-CKP-07")
+@conforms("MTS-CKP-02", "MTS-CKP-04", "MTS-CKP-07", "Q-35")
 def test_max_to_keep(train, record, keep):
     step = record.global_step()
     saver = train.Saver(max_to_keep=keep)
@@ -239,7 +258,7 @@ def test_max_to_keep(train, record, keep):
     record("last", list(saver.last_checkpoints))
 
 
-@conforms("MTS-CKH-06", "MTS-CKP-02")
+@conforms("MTS-CKH-06", "MTS-CKP-02", "Q-34")
 def test_two_hooks_share_a_saver(train, record):
     step = record.global_step()
     session = record.session(
@@ -254,7 +273,7 @@ def test_two_hooks_share_a_saver(train, record):
 
 
 @pytest.mark.parametrize("where", ("hooks", "chief_only_hooks"))
-@conforms("MTS-ARG-07", "MTS-CKH-03")
+@conforms("MTS-ARG-07", "MTS-CKH-03", "Q-23")
 def test_who_fails_before_the_save(train, record, where):
     step = record.global_step()
 

@@ -3,7 +3,9 @@
 MTS-LOG, MTS-STP, MTS-NAN, MTS-GSW, MTS-FIN, MTS-FED, MTS-PRF.
 """
 
+import functools
 import os
+import threading
 
 import numpy as np
 import pytest
@@ -60,7 +62,7 @@ LOGGING = {
 
 @pytest.mark.parametrize("case", LOGGING)
 @pytest.mark.parametrize("runs", (0, 5))
-@conforms("MTS-LOG-01", "MTS-LOG-02", "MTS-LOG-03")
+@conforms("MTS-LOG-01", "MTS-LOG-02", "MTS-LOG-03", "Q-29")
 def test_logging(train, record, case, runs):
     tensors = logging_graph()
     made, arguments = LOGGING[case]
@@ -84,7 +86,7 @@ def test_logging_a_tensor_of_another_graph(train, record):
     record.outcome("make", lambda: record.session([train.LoggingTensorHook([foreign], every_n_iter=1)]))
 
 
-@conforms("MTS-LOG-02")
+@conforms("MTS-LOG-02", "Q-29")
 def test_logging_and_print_options(train, record):
     value = tf.constant([1e-10, 1.0, 12345.678])
     np.set_printoptions(precision=3)
@@ -131,7 +133,7 @@ STOPS = {
 
 
 @pytest.mark.parametrize("case", STOPS)
-@conforms("MTS-STP-01", "MTS-STP-02")
+@conforms("MTS-STP-01", "MTS-STP-02", "Q-27", "Q-28")
 def test_stop_at_step(train, record, case):
     arguments, increment, start = STOPS[case]
     step = record.global_step(increment)
@@ -152,7 +154,7 @@ def test_constructor_of_stop_at_step(train, record):
         record.outcome(str(arguments), lambda: type(train.StopAtStepHook(*arguments)).__name__)
 
 
-@conforms("MTS-STP-01")
+@conforms("MTS-STP-01", "Q-27")
 def test_stopping_hook_in_two_sessions(train, record):
     hook = train.StopAtStepHook(num_steps=2)
     for start in (0, 5):
@@ -193,7 +195,7 @@ def _raise(error):
     raise error
 
 
-@conforms("MTS-NAN-01", "MTS-CKH-03", "MTS-ARG-07")
+@conforms("MTS-NAN-01", "MTS-CKH-03", "MTS-ARG-07", "Q-23")
 def test_nan_is_saved_first(train, record):
     step = record.global_step()
     with tf.control_dependencies([step]):
@@ -223,6 +225,56 @@ def test_waiting_for_a_step(train, record, target, jump):
     record("run", session.run(value))
     record("slept", record.clock.slept)
     session.close()
+
+
+@conforms("MTS-GSW-01", "Q-44")
+def test_a_waiter_does_not_hear_of_a_stop(train, record):
+    step = record.global_step()
+    value = tf.train.get_global_step()
+    session = record.session([train.GlobalStepWaiterHook(1), record.hook("A")])
+    raw = session._tf_sess()
+
+    def pass_time(_):
+        if len(record.clock.slept) == 1:
+            record.coordinators[0].request_stop()
+        if len(record.clock.slept) == 5:
+            raw.run(step)
+
+    record.clock.on_sleep = pass_time
+    record("run", session.run(value))
+    record("should_stop", session.should_stop())
+    record("slept", record.clock.slept)
+    session.close()
+
+
+@conforms("MTS-GSW-01", "MTS-CLOSE-06", "Q-44")
+def test_close_waits_for_a_waiter(train, record):
+    # The thread that trains waits for a step that never comes, so close waits for as long as it may.
+    record.global_step()
+    value = tf.train.get_global_step()
+    is_waiting, closed = threading.Event(), threading.Event()
+    record.releases.append(closed.set)
+    scenario = threading.current_thread()
+
+    def pass_time(_):
+        if threading.current_thread() is not scenario:
+            is_waiting.set()
+            closed.wait(30)
+
+    record.clock.on_sleep = pass_time
+    hooks = [train.GlobalStepWaiterHook(1), record.hook("A")]
+    session = record.session(hooks, stop_grace_period_secs=60)
+    run = functools.partial(record.outcome, "run", session.run, value)
+    thread = threading.Thread(target=run, name="trainer", daemon=True)
+    record.coordinators[0].register_thread(thread)
+    thread.start()
+    record("is waiting", is_waiting.wait(30))
+    start = record.clock.time()
+    record.outcome("close", session.close)
+    record("slept", round(record.clock.time() - start, 6))
+    record("still waits", thread.is_alive())
+    closed.set()
+    thread.join(30)
 
 
 @conforms("MTS-GSW-01", "MTS-GS-03")

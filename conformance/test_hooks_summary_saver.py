@@ -47,7 +47,7 @@ SUMMARIES = ("tensor", "list", "tuple", "no place", "writer", "scaffold", "scaff
 
 
 @pytest.mark.parametrize("case", SUMMARIES)
-@conforms("MTS-SUM-03", "MTS-SUM-01", "MTS-ARG-09")
+@conforms("MTS-SUM-03", "MTS-SUM-01", "MTS-ARG-09", "Q-30")
 def test_what_is_a_summary_op(train, record, case):
     step = record.global_step()
     place = {"output_dir": record.path("logdir")}
@@ -97,7 +97,7 @@ def test_a_hook_in_two_sessions(train, record):
 
 @pytest.mark.parametrize("steps", (1, 2, 3, 100, 0, -1))
 @pytest.mark.parametrize("increment", (1, 4, 0))
-@conforms("MTS-STC-01", "MTS-STC-02", "MTS-STC-03")
+@conforms("MTS-STC-01", "MTS-STC-02", "MTS-STC-03", "Q-28")
 def test_steps_per_second(train, record, steps, increment):
     step = record.global_step(increment)
     hook = train.StepCounterHook(every_n_steps=steps, output_dir=record.path("logdir"))

@@ -2,6 +2,7 @@
 
 import hypothesis
 import numpy as np
+import pytest
 from hypothesis import strategies as st
 
 from conformance.harness import conforms
@@ -58,13 +59,14 @@ _calls = st.lists(
 )
 
 
+@pytest.mark.rule("MTS-TMR-02", "MTS-TMR-03")
 @hypothesis.given(
     arguments=st.builds(lambda k, v: {k: v}, st.sampled_from(("every_secs", "every_steps")), _numbers), calls=_calls
 )
-def test_random_calls(harness, arguments, calls):
+def test_random_calls(harness, rules, arguments, calls):
     harness.judge(
         lambda train, record: use_timer(train, record, arguments, calls),
-        ("MTS-TMR-02", "MTS-TMR-03"),
+        rules,
         "random timer calls\ncalls: {} {}".format(arguments, calls),
         "python -m pytest conformance/test_hooks_timer.py -k random",
     )

@@ -121,18 +121,20 @@ RULES = ("MTS-LIFE-01", "MTS-RUN-02", "MTS-EVT-03", "MTS-SES-02", "MTS-EXC-04")
 
 @pytest.mark.parametrize("part, base", MIXTURES)
 @pytest.mark.parametrize("job", (whole_job, preempted_job))
-def test_parts_of_one_side_inside_the_other(harness, request, job, part, base):
+@pytest.mark.rule(*RULES)
+def test_parts_of_one_side_inside_the_other(harness, request, rules, job, part, base):
     node = request.node.nodeid
-    harness.judge(job, RULES, f"scenario: {node}", f"python -m pytest '{node}'", mix(harness, part, base))
+    harness.judge(job, rules, f"scenario: {node}", f"python -m pytest '{node}'", mix(harness, part, base))
 
 
+@pytest.mark.rule(*RULES)
 @hypothesis.settings(max_examples=60)
 @hypothesis.given(plan=strategies.programs, mixture=st.sampled_from(MIXTURES))
-def test_random_programs_on_mixtures(harness, plan, mixture):
+def test_random_programs_on_mixtures(harness, rules, plan, mixture):
     part, base = mixture
     harness.judge(
         functools.partial(perform, program=plan),
-        RULES,
+        rules,
         f"a random hook program, {part} in {base}\nprogram: {program.to_json(plan)}",
         "python -m pytest conformance/test_interchange.py -k random",
         mix(harness, part, base),
@@ -160,6 +162,7 @@ def make_variables(value):
 
 
 @pytest.mark.parametrize("writer", ("oracle", "subject"))
+@pytest.mark.rule("MTS-CKP-01", "MTS-CKP-04", "MTS-CKP-05", "MTS-SES-02")
 def test_checkpoints_of_one_side_in_the_other(harness, differential, writer):
     write = getattr(harness, writer).namespace
 
@@ -184,10 +187,11 @@ def test_checkpoints_of_one_side_in_the_other(harness, differential, writer):
             record("savers", len(tf.get_collection(tf.GraphKeys.SAVERS)))
         train.remove_checkpoint(path)
 
-    differential(scenario, rules=["MTS-CKP-01", "MTS-CKP-04", "MTS-CKP-05", "MTS-SES-02"])
+    differential(scenario)
 
 
 @pytest.mark.parametrize("first", ("oracle", "subject"))
+@pytest.mark.rule("MTS-EVT-01", "MTS-EVT-03", "MTS-SES-02", "MTS-CKH-01")
 def test_one_job_started_with_one_side_and_resumed_with_the_other(harness, differential, first):
     start = getattr(harness, first).namespace
 
@@ -209,11 +213,12 @@ def test_one_job_started_with_one_side_and_resumed_with_the_other(harness, diffe
                     record("run", session.run(step))
                 session.close()
 
-    differential(scenario, rules=["MTS-EVT-01", "MTS-EVT-03", "MTS-SES-02", "MTS-CKH-01"])
+    differential(scenario)
 
 
 @pytest.mark.parametrize("base", ("oracle", "subject"))
-def test_checkpoint_object_as_saver_of_either_scaffold(harness, request, base):
+@pytest.mark.rule("MTS-SCF-10")
+def test_checkpoint_object_as_saver_of_either_scaffold(harness, request, rules, base):
     import tensorflow.compat.v2 as tf2
 
     def scenario(train, record):
@@ -239,4 +244,4 @@ def test_checkpoint_object_as_saver_of_either_scaffold(harness, request, base):
     part = mix(harness, "scaffold", base)
     node = request.node.nodeid
     for subject in (harness.subject, part):
-        harness.judge(scenario, ("MTS-SCF-10",), f"scenario: {node}", f"python -m pytest '{node}'", subject)
+        harness.judge(scenario, rules, f"scenario: {node}", f"python -m pytest '{node}'", subject)

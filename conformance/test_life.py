@@ -50,7 +50,7 @@ def test_order_of_construction(train, record, kind):
 @pytest.mark.parametrize("stage", ("begin", "after_create_session", "before_run", "after_run", "end"))
 @conforms(
     "MTS-LIFE-03", "MTS-LIFE-04", "MTS-LIFE-05", "MTS-EXC-03", "MTS-EXC-04", "MTS-EXC-10",
-    "MTS-CLOSE-02", "MTS-GRAPH-04",
+    "MTS-CLOSE-02", "MTS-GRAPH-04", "Q-06",
 )  # fmt: skip
 def test_error_in_each_stage(train, record, stage, error, kind):
     constant = tf.constant(1.0)
@@ -120,7 +120,7 @@ def test_hooks_are_kept_by_reference(train, record, kind):
 
 @KINDS
 @pytest.mark.parametrize("container", (None, list, tuple, iter, set))
-@conforms("MTS-LIFE-06")
+@conforms("MTS-LIFE-06", "Q-21")
 def test_containers_of_hooks(train, record, container, kind):
     constant = tf.constant(1.0)
     hooks = container([record.hook("A")]) if container else None
@@ -136,7 +136,7 @@ def test_not_a_hook(train, record):
 
 
 @KINDS
-@conforms("MTS-GRAPH-02")
+@conforms("MTS-GRAPH-02", "Q-15")
 def test_close_under_another_default_graph(train, record, kind):
     own = tf.get_default_graph()
     tf.constant(1.0)
@@ -182,7 +182,7 @@ def test_overlapping_sessions(train, record, first):
     record("finalised", graph.finalized)
 
 
-@conforms("MTS-GRAPH-04", "MTS-LIFE-04")
+@conforms("MTS-GRAPH-04", "MTS-LIFE-04", "Q-14")
 def test_failed_construction_then_another(train, record):
     graph = tf.get_default_graph()
     tf.Variable(1.0, name="weight")

@@ -110,7 +110,7 @@ def test_preempted_producer(train, record, kind):
     record.outcome("block", block)
 
 
-@conforms("MTS-QR-02", "MTS-QR-03")
+@conforms("MTS-QR-02", "MTS-QR-03", "Q-39")
 def test_constructor(train, record):
     queue = tf.FIFOQueue(2, [tf.float32], shapes=[[]], name="q")
     enqueue = queue.enqueue(1.0, name="put")
@@ -199,6 +199,29 @@ def test_threads_of_a_failed_construction_stay(train, record):
 
     record.outcome("make", record.session, [record.hook("A", after_create_session=fail)])
     record("threads", runner_threads())
+
+
+@conforms("MTS-LIFE-05", "MTS-QR-01", "Q-17")
+def test_each_preempted_construction_leaves_its_own_behind(train, record):
+    queue = tf.FIFOQueue(1, [tf.float32], shapes=[[]], name="leak")
+    train.add_queue_runner(train.QueueRunner(queue, [queue.enqueue(1.0, name="put")]))
+    size = queue.size()
+    sessions = []
+
+    def fail(session, _):
+        sessions.append(session)
+        if len(sessions) < 4:
+            raise make_error("AbortedError", "again")
+
+    session = record.session([record.hook("A", after_create_session=fail)])
+    record("slept", record.clock.slept)
+    for _ in range(2):
+        record("threads", runner_threads())
+        record("coordinators", [[coord.should_stop(), coord.joined] for coord in record.coordinators])
+        for abandoned in sessions[:-1]:
+            record.outcome("an abandoned session", lambda: abandoned.run(size) >= 0)
+        if session.graph:
+            session.close()
 
 
 @KINDS

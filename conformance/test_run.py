@@ -60,7 +60,7 @@ def test_stop_requested_by_a_hook(train, record, kind):
 
 @KINDS
 @pytest.mark.parametrize("failing", ("before_run", "after_run", "run"))
-@conforms("MTS-RUN-10", "MTS-EXC-03")
+@conforms("MTS-RUN-10", "MTS-EXC-03", "Q-10")
 def test_stop_is_lost_when_the_run_fails(train, record, kind, failing):
     value = tf.placeholder(tf.float32, [])
     calls = []
@@ -209,7 +209,7 @@ FEEDS = {
 
 
 @pytest.mark.parametrize("case", FEEDS)
-@conforms("MTS-RUN-05", "MTS-RUN-06")
+@conforms("MTS-RUN-05", "MTS-RUN-06", "Q-18")
 def test_feeds(train, record, case):
     tensors = {
         "a": tf.placeholder(tf.float32, [], name="a"),
@@ -284,7 +284,7 @@ OPTIONS = {
 
 
 @pytest.mark.parametrize("case", OPTIONS)
-@conforms("MTS-RUN-07", "MTS-RUN-08")
+@conforms("MTS-RUN-07", "MTS-RUN-08", "Q-19")
 def test_options(train, record, case):
     user, *of_hooks = OPTIONS[case]()
     hooks = [
@@ -338,7 +338,7 @@ def test_a_hook_twice(train, record):
 
 
 @pytest.mark.parametrize("case", ("equal", "unhashable", "unhashable asks", "called caller"))
-@conforms("MTS-RUN-11", "MTS-RUN-03")
+@conforms("MTS-RUN-11", "MTS-RUN-03", "Q-20")
 def test_odd_equality_of_hooks(train, record, case):
     tensors = [tf.constant(1.0), tf.constant(2.0)]
 
@@ -370,6 +370,26 @@ def test_odd_equality_of_hooks(train, record, case):
     ]
     session = record.session(hooks if case == "equal" else hooks[1:])
     record.outcome("run", session.run, tensors[0])
+    session.close()
+
+
+@pytest.mark.parametrize("requests", ("nothing", "a tensor"))
+@conforms("MTS-RUN-11", "Q-40")
+def test_when_an_unhashable_hook_is_noticed(train, record, requests):
+    count = tf.Variable(0.0)
+    increment = tf.assign_add(count, 1.0)
+
+    class Unhashable(train.SessionRunHook):
+        __hash__ = None
+
+        def __eq__(self, other):
+            return self is other
+
+    before_run = asks(train, count) if requests == "a tensor" else None
+    hooks = [record.hook("A"), record.hook("B", base=Unhashable, before_run=before_run)]
+    session = record.session(hooks)
+    record.outcome("run", session.run, increment)
+    record("count", session._tf_sess().run(count))
     session.close()
 
 
@@ -432,7 +452,7 @@ def test_an_inner_run_stops_the_session(train, record, kind):
 
 @KINDS
 @pytest.mark.parametrize("stage", ("before_run", "after_run"))
-@conforms("MTS-CLOSE-05", "MTS-CLOSE-03")
+@conforms("MTS-CLOSE-05", "MTS-CLOSE-03", "Q-22")
 def test_a_hook_closes_the_session(train, record, kind, stage):
     constant = tf.constant(1.0)
     hook = record.hook("A", **{stage: lambda *_: session.close()})

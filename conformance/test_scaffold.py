@@ -73,7 +73,7 @@ def test_values_of_the_default_pieces(train, record, what):
 
 
 @pytest.mark.parametrize("key", KEYS)
-@conforms("MTS-SCF-03", "MTS-SCF-04")
+@conforms("MTS-SCF-03", "MTS-SCF-04", "Q-02")
 def test_items_in_a_collection(train, record, key):
     for count in (1, 2):
         with record.graph("with {} items".format(count)):
@@ -185,7 +185,7 @@ def test_missing_feed_of_init_op(train, record):
     record.outcome("make", record.session)
 
 
-@conforms("MTS-SCF-10")
+@conforms("MTS-SCF-10", "Q-43")
 def test_checkpoint_objects_as_saver(train, record):
     import tensorflow.compat.v2 as tf2
 

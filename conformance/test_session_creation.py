@@ -70,7 +70,7 @@ STATES = {
 
 
 @pytest.mark.parametrize("state", STATES)
-@conforms("MTS-SES-04", "MTS-SES-05", "MTS-CKP-05")
+@conforms("MTS-SES-04", "MTS-SES-05", "MTS-CKP-05", "Q-36")
 def test_state_files(train, record, state):
     directory = record.path("saved")
     save_three(train, record, directory)
@@ -394,7 +394,7 @@ def test_last_checkpoints_after_a_restore(train, record):
             record("stamps", [type(stamp).__name__ for _, stamp in saver._last_checkpoints])
 
 
-@conforms("MTS-SES-04", "MTS-CKP-04")
+@conforms("MTS-SES-04", "MTS-CKP-04", "Q-36")
 def test_a_moved_directory(train, record):
     save_three(train, record, record.path("first"))
     shutil.move(record.path("first"), record.path("second"))

@@ -89,7 +89,7 @@ def test_callables(train, record, name):
 
 
 @KINDS
-@conforms("MTS-STEP-02", "MTS-STEP-03")
+@conforms("MTS-STEP-02", "MTS-STEP-03", "Q-13")
 def test_step_context(train, record, kind):
     value = tf.placeholder(tf.float32, [])
     session = record.session([record.hook("A")], kind)
@@ -150,7 +150,7 @@ def test_after_a_requested_stop(train, record, kind):
 @KINDS
 @pytest.mark.parametrize("via", ("hooks", "raw"))
 @pytest.mark.parametrize("error", ("AbortedError", "UnavailableError", "ValueError"))
-@conforms("MTS-STEP-05", "MTS-EXC-04")
+@conforms("MTS-STEP-05", "MTS-EXC-04", "Q-12")
 def test_preemption_in_a_step_fn(train, record, kind, via, error):
     weight = tf.Variable(0.0)
     session = record.session([record.hook("A")], kind)

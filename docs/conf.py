@@ -17,6 +17,7 @@ import sources  # noqa: E402 - found since the line above
 
 project = "monitored"
 author = "the authors of monitored"
+project_copyright = f"{author}, Apache-2.0"
 (release,) = re.findall(r'^version = "(.+)"$', (ROOT / "pyproject.toml").read_text(encoding="utf-8"), re.MULTILINE)
 version = release
 
@@ -29,7 +30,7 @@ extensions = [
     "identifiers",
     "pictures",
 ]
-exclude_patterns = ["_build", "_extensions", "rules.md"]
+exclude_patterns = ["_build", "_extensions"]
 root_doc = "index"
 
 myst_enable_extensions = ["colon_fence", "attrs_inline", "deflist"]

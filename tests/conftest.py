@@ -17,37 +17,12 @@ os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")
 import numpy as np
 import pytest
 import tensorflow.compat.v1 as tf
+from clock import VirtualClock
 
 THREAD_GRACE_SECS = 2.0
 MOST_GRAPHS = 60
 
 pytest.register_assert_rewrite("hosting")
-
-
-class VirtualClock:
-    """Time that passes only when told to, or when somebody sleeps."""
-
-    START = 1_700_000_000.0
-
-    def __init__(self) -> None:
-        self.now = self.START
-        self.sleeps: list[float] = []
-
-    def advance(self, secs: float) -> None:
-        """Let `secs` seconds pass; negative ones set the clock back."""
-        self.now += secs
-
-    def reset(self) -> None:
-        """Go back to the start, for the second implementation of a comparison."""
-        self.now = self.START
-        self.sleeps = []
-
-    def time(self) -> float:
-        return self.now
-
-    def sleep(self, secs: float) -> None:
-        self.sleeps.append(secs)
-        self.now += secs
 
 
 class _ListHandler(logging.Handler):

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import Any
 
 import tensorflow.compat.v1 as tf
-from conftest import VirtualClock
+from clock import VirtualClock
 from google.protobuf import text_format
 from tensorflow.python.platform import tf_logging
 

@@ -65,6 +65,7 @@ def test_signature(name):
 
 @pytest.mark.parametrize("files", [(), ("m-1.index",), ("m-1",), ("m-1.data-00000-of-00001",)])
 @pytest.mark.parametrize("text", STATES.values(), ids=STATES)
+@pytest.mark.rule("MTS-CKP-05")
 def test_reading(text, files):
     def program(side):
         for name in ("checkpoint", "other"):
@@ -80,6 +81,7 @@ def test_reading(text, files):
     assert_same(program)
 
 
+@pytest.mark.rule("MTS-CKP-05")
 def test_reading_what_cannot_be_read():
     def program(side):
         side.try_(side.train.get_checkpoint_state, side.path("no directory"))
@@ -92,6 +94,7 @@ def test_reading_what_cannot_be_read():
     assert_same(program)
 
 
+@pytest.mark.rule("MTS-CKP-05")
 def test_reading_returns_tensorflows_message(tmp_path):
     write(tmp_path / "checkpoint", STATES["relative"])
     ours, theirs = (side.get_checkpoint_state(str(tmp_path)) for side in (monitored, tf.train))
@@ -100,6 +103,7 @@ def test_reading_returns_tensorflows_message(tmp_path):
 
 
 @pytest.mark.parametrize("args", GENERATED, ids=str)
+@pytest.mark.rule("MTS-CKP-06")
 def test_generating(args):
     def program(side):
         given = [list(arg) if isinstance(arg, list) else arg for arg in args]
@@ -109,6 +113,7 @@ def test_generating(args):
     assert_same(program)
 
 
+@pytest.mark.rule("MTS-CKP-04")
 def test_writing(monkeypatch):
     def program(side):
         update = side.train.update_checkpoint_state
@@ -127,6 +132,7 @@ def test_writing(monkeypatch):
     assert_same(program)
 
 
+@pytest.mark.rule("MTS-CKP-04", "MTS-CKP-05")
 def test_what_one_side_writes_the_other_reads():
     def program(side):
         side.train.update_checkpoint_state(side.directory, side.path("m-1"), [side.path("m-1")])
@@ -135,6 +141,7 @@ def test_what_one_side_writes_the_other_reads():
     assert_same(program)
 
 
+@pytest.mark.rule("MTS-CKP-04")
 def test_a_failed_move_leaves_the_old_state_and_nothing_else(tmp_path, monkeypatch):
     directory = str(tmp_path)
     monitored.update_checkpoint_state(directory, directory + "/old")
@@ -157,6 +164,7 @@ FILES = (
 
 
 @pytest.mark.parametrize("prefix", ["q-1", "q-10", "q", "q-?", "q-*", "v1", "none", "dir/none", "v1-?????-of-00002"])
+@pytest.mark.rule("MTS-CKP-07")
 def test_files_of_a_checkpoint(prefix):
     def program(side):
         for name in FILES:
@@ -175,6 +183,7 @@ def test_files_of_a_checkpoint(prefix):
     assert_same(program)
 
 
+@pytest.mark.rule("MTS-CKP-07")
 def test_a_file_that_vanishes_while_deleting_is_logged(monkeypatch):
     def gone(*args, **kwargs):
         raise tf.errors.NotFoundError(None, None, "gone")

@@ -95,8 +95,9 @@ def outcome(run: Any) -> Any:
 
 @settings(max_examples=150)
 @given(data=st.data())
+@pytest.mark.rule("MTS-RUN-03", "MTS-RUN-05")
 def test_results_are_those_of_session_run(model: Model, data: Any) -> None:
-    """MTS-RUN-03, MTS-RUN-05: values, types and structure; what it does not do it leaves."""
+    """Values, types and structure; what it does not do it leaves."""
     fetches = {"caller": data.draw(structures(st.sampled_from(range(len(model.leaves())))).map(
         lambda drawn: _replace(drawn, model.leaves())
     ))}  # fmt: skip
@@ -142,8 +143,9 @@ def test_the_rest_is_left_to_session_run(model: Model) -> None:
         assert runner.run(model.session, {"caller": fetches}, feeds) is None
 
 
+@pytest.mark.rule("MTS-EXC-03")
 def test_errors_are_those_of_session_run(model: Model) -> None:
-    """MTS-EXC-03: type, message, operation and chaining."""
+    """Type, message, operation and chaining."""
     runner = StepRunner()
     for fetches, feeds in ((model.failing, {model.x: np.float32([9, 9])}), (model.needs_feed, None)):
         plain = outcome(lambda: model.session.run({"caller": fetches}, feeds))
@@ -152,8 +154,9 @@ def test_errors_are_those_of_session_run(model: Model) -> None:
 
 
 @pytest.mark.parametrize("use_resource", [True, False])
+@pytest.mark.rule("MTS-RUN-08")
 def test_results_are_the_callers_own(use_resource: bool) -> None:
-    """MTS-RUN-08: writing to a result changes no variable, and no later step changes a result."""
+    """Writing to a result changes no variable, and no later step changes a result."""
     with tf.Graph().as_default():
         variable = tf.get_variable("v", initializer=[1.0, 2.0], use_resource=use_resource)
         constant = tf.constant([3.0, 4.0])
@@ -256,8 +259,9 @@ def test_requests_nested_too_deep_for_an_expression_are_left_to_session_run(mode
         assert compiled is None or same(compiled, model.session.run({"caller": fetches}))
 
 
+@pytest.mark.rule("MTS-RUN-03")
 def test_keys_that_look_alike_are_not_mixed_up(model: Model) -> None:
-    """MTS-RUN-03: results have the keys that were asked with, whatever these say they are equal to."""
+    """Results have the keys that were asked with, whatever these say they are equal to."""
     runner = StepRunner()
     for key in (1, True, 1.0, "1", (1,)):
         (returned,) = runner.run(model.session, {"caller": {key: model.double}}, None)["caller"]

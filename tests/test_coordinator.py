@@ -193,30 +193,32 @@ AFTERWARDS = [("raise_requested",), ("join", None, 1, False), ("join", None, 1, 
 
 
 @pytest.mark.parametrize("report", ODD_REPORTS)
+@pytest.mark.rule("MTS-CRD-01", "MTS-CRD-02", "MTS-CRD-04", "Q-24", "Q-25")
 def test_odd_reports(report):
-    """Rules: MTS-CRD-01, MTS-CRD-02, MTS-CRD-04, Q-24, Q-25."""
     stop, join, clear = ("stop",), ("join", None, 1, False), ("clear",)
     for before in ([], [stop], [join], [join, clear]):
         assert_same([*before, ("report", report), *AFTERWARDS, stop, *AFTERWARDS])
 
 
 @pytest.mark.parametrize("error", ERRORS)
+@pytest.mark.rule("MTS-CRD-01", "MTS-CRD-02", "MTS-CRD-06")
 def test_handled_reports(error):
-    """Rules: MTS-CRD-01, MTS-CRD-02, MTS-CRD-06, D23, D24."""
+    """Differences: D23, D24."""
     for form, clean_types in itertools.product(("object", "tuple", "other", "text"), CLEAN_TYPES):
         reports = [("report_handled", error, form), ("report_handled", "empty", form)]
         assert_same([*reports, *AFTERWARDS, *reports, ("clear",), *reports], clean_types)
 
 
 @pytest.mark.parametrize("error", ERRORS)
+@pytest.mark.rule("MTS-CRD-05")
 def test_block_swallows_and_records(error):
-    """Rules: MTS-CRD-05, D22."""
+    """Differences: D22."""
     assert_same([("block", error), *AFTERWARDS, ("block", error)])
 
 
 @pytest.mark.parametrize("reported", [(), ("stop",), ("report_handled", "value", "object")])
+@pytest.mark.rule("MTS-CRD-03")
 def test_join(reported):
-    """Rules: MTS-CRD-03."""
     registered = [("register", "quick", 0.002), ("register", "slow", 1.5), ("register", "lag", 3)]
     reports = [reported] if reported else []
     for grace, ignore in itertools.product((120, 1, 0.0035, 0, -1), (True, False)):

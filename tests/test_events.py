@@ -1,9 +1,10 @@
-"""Event files beside those of tf.train's hooks: rules MTS-EVT-*."""
+"""Event files beside those of tf.train's hooks (MTS-EVT)."""
 
 import os
 import re
 import socket
 
+import pytest
 import tensorflow.compat.v1 as tf
 from hosting import MONITORED, TENSORFLOW, events
 
@@ -22,8 +23,9 @@ def save_and_count(run, folder, secs=1.0):
         run.step(session, secs=secs)
 
 
+@pytest.mark.rule("MTS-EVT-01")
 def test_sessions_of_a_process_share_a_writer(same):
-    """MTS-EVT-01: the second goes on in the first one's file, without a new header."""
+    """The second goes on in the first one's file, without a new header."""
 
     def program(run):
         run.build_step()
@@ -38,8 +40,9 @@ def test_sessions_of_a_process_share_a_writer(same):
     assert shown["seen"] == [[("int", "1")]]
 
 
+@pytest.mark.rule("MTS-EVT-01")
 def test_a_directory_spelt_differently_has_another_writer(same):
-    """MTS-EVT-01: the exact string counts."""
+    """The exact string counts."""
 
     def program(run):
         run.build_step()
@@ -53,8 +56,9 @@ def test_a_directory_spelt_differently_has_another_writer(same):
     assert [seen[0][1] for seen in same(program)["seen"]] == ["True", "False"]
 
 
+@pytest.mark.rule("MTS-EVT-03")
 def test_the_order_of_the_default_hooks_events(same):
-    """MTS-EVT-03: within a run the speed, then summaries, then the checkpoint."""
+    """Within a run the speed, then summaries, then the checkpoint."""
 
     def program(run):
         run.build_step()
@@ -76,8 +80,9 @@ def test_the_order_of_the_default_hooks_events(same):
     assert len(ours) > 12
 
 
+@pytest.mark.rule("MTS-EVT-04", "Q-37")
 def test_what_is_on_disk_when_a_session_is_closed(same):
-    """MTS-EVT-04: what the summaries' flush came after is not, however cleanly it ends."""
+    """What the summaries' flush came after is not, however cleanly it ends."""
 
     def program(run):
         run.build_step()
@@ -93,8 +98,9 @@ def test_what_is_on_disk_when_a_session_is_closed(same):
     same(program)
 
 
+@pytest.mark.rule("MTS-EVT-05")
 def test_the_name_of_an_event_file(same):
-    """MTS-EVT-05: ten digits of seconds, then the host."""
+    """Ten digits of seconds, then the host."""
 
     def program(run):
         run.build_step()

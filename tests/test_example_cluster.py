@@ -11,9 +11,9 @@ import threading
 
 import pytest
 import tensorflow.compat.v1 as tf
-from test_project_repo import blocks
 
 from examples import cluster, digits
+from tools.samples import blocks
 
 TIME_LIMIT_SECS = 240
 

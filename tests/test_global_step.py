@@ -1,4 +1,4 @@
-"""The global step beside tf.train's: rules MTS-GS-*."""
+"""The global step beside tf.train's (MTS-GS)."""
 
 import importlib
 
@@ -86,16 +86,17 @@ def observe(implementation, build, call, logs):
 
 @pytest.mark.parametrize("call", CALLS)
 @pytest.mark.parametrize("graph", GRAPHS)
+@pytest.mark.rule("MTS-GS-01", "MTS-GS-02", "MTS-GS-03")
 def test_every_function_on_every_graph(tf_logs, graph, call):
-    """MTS-GS-01, MTS-GS-02, MTS-GS-03: same result, same graph to the last name, same log."""
+    """Same result, same graph to the last name, same log."""
     build, function = GRAPHS[graph], CALLS[call]
     expected = observe(TENSORFLOW, build, function, tf_logs)
     assert observe(MONITORED, build, function, tf_logs) == expected
 
 
 @pytest.mark.parametrize("initialised", [True, False])
+@pytest.mark.rule("MTS-GS-03")
 def test_the_read_tensor_gives_the_initial_value_at_first(fresh_graph, config, initialised):
-    """MTS-GS-03."""
     step = variable("step", 7, collect=True)
     read = ours.global_step_read()
     with tf.Session(config=config) as session:
@@ -105,8 +106,9 @@ def test_the_read_tensor_gives_the_initial_value_at_first(fresh_graph, config, i
         assert session.run(read) == (8 if initialised else 7)
 
 
+@pytest.mark.rule("MTS-GS-03")
 def test_both_implementations_share_one_read_tensor(fresh_graph):
-    """MTS-GS-03: hooks of both kinds can be mixed in one session."""
+    """Hooks of both kinds can be mixed in one session."""
     tf.train.create_global_step()
     assert ours.global_step_read() is training_util._get_or_create_global_step_read()
 
@@ -127,8 +129,9 @@ def test_the_variable_behind_the_read_tensor(fresh_graph, make_read, use_resourc
     assert ours.variable_read_by(read) is None
 
 
+@pytest.mark.rule("MTS-GS-03")
 def test_several_read_tensors(fresh_graph):
-    """MTS-GS-03: RuntimeError."""
+    """RuntimeError."""
     for _ in range(2):
         tf.add_to_collection(training_util.GLOBAL_STEP_READ_KEY, tf.constant(1))
     with pytest.raises(RuntimeError) as expected:
@@ -167,8 +170,9 @@ def test_eager(implementation):
 
 
 @pytest.mark.parametrize("value", ["x", 1, None, 1.5])
+@pytest.mark.rule("MTS-GS-01")
 def test_what_is_no_global_step(value):
-    """MTS-GS-01: TypeError, with the value in the text."""
+    """TypeError, with the value in the text."""
     with pytest.raises(TypeError) as expected:
         tf.train.assert_global_step(value)
     with pytest.raises(TypeError) as got:
@@ -176,8 +180,9 @@ def test_what_is_no_global_step(value):
     assert got.value.args == expected.value.args
 
 
+@pytest.mark.rule("MTS-ARG-11")
 def test_naming_who_needs_a_global_step(fresh_graph):
-    """MTS-ARG-11: hooks name themselves."""
+    """Hooks name themselves."""
     with pytest.raises(RuntimeError, match=r"^Global step should be created to use SomeHook\.$"):
         ours.global_step_read_for("SomeHook")
     tf.train.create_global_step()

@@ -78,13 +78,15 @@ def graph_defs(draw: Any) -> Any:
 
 @settings(max_examples=200, deadline=None)
 @given(graph_def=graph_defs())
+@pytest.mark.rule("MTS-CKH-01")
 def test_the_text_is_that_of_tensorflow(folder: pathlib.Path, graph_def: Any) -> None:
-    """MTS-CKH-01: byte for byte, whatever names, devices and attributes hold."""
+    """Byte for byte, whatever names, devices and attributes hold."""
     assert graph_text(graph_def).encode() == written_by_tensorflow(graph_def, folder)
 
 
+@pytest.mark.rule("MTS-CKH-01")
 def test_the_text_of_a_graph_that_trains(folder: pathlib.Path) -> None:
-    """MTS-CKH-01: gradients, conditions with their functions, a queue, summaries, a saver."""
+    """Gradients, conditions with their functions, a queue, summaries, a saver."""
     with tf.Graph().as_default() as graph:
         step = tf.train.get_or_create_global_step()
         x = tf.placeholder(tf.float32, [None, 3], name="x")

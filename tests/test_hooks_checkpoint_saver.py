@@ -1,4 +1,4 @@
-"""CheckpointSaverHook beside tf.train's: rules MTS-CKH-*."""
+"""CheckpointSaverHook beside tf.train's (MTS-CKH)."""
 
 import pathlib
 
@@ -39,8 +39,9 @@ def train(run, session, increments, secs=0.0):
 
 @pytest.mark.parametrize("save_steps", [0, 1, 2, 5, 100])
 @pytest.mark.parametrize("increments", [[1] * 7, [3] * 5, [10, 0, 10, 0], [4, -2, 1, 1], []], ids=str)
+@pytest.mark.rule("MTS-CKH-01", "MTS-CKH-02", "MTS-CKH-03", "MTS-CKH-04")
 def test_when_it_saves_by_steps(same, save_steps, increments):
-    """MTS-CKH-01 to MTS-CKH-04: at creation, when due by the real step, at the end if it moved."""
+    """At creation, when due by the real step, at the end if it moved."""
 
     def program(run):
         run.build_step(start=2)
@@ -55,8 +56,9 @@ def test_when_it_saves_by_steps(same, save_steps, increments):
 
 
 @pytest.mark.parametrize("secs", [0.0, 4.9, 5.0, -1.0])
+@pytest.mark.rule("MTS-CKH-02", "MTS-TMR-02")
 def test_when_it_saves_by_time(same, secs):
-    """MTS-CKH-02, MTS-TMR-02: every five seconds, the end of the period included."""
+    """Every five seconds, the end of the period included."""
 
     def program(run):
         run.build_step()
@@ -68,8 +70,9 @@ def test_when_it_saves_by_time(same, secs):
 
 
 @pytest.mark.parametrize("stop_at", [[0], [2], [5], [0, 2, 4]], ids=str)
+@pytest.mark.rule("MTS-CKH-04")
 def test_a_listener_that_stops_training(same, stop_at):
-    """MTS-CKH-04: after a run only; the listeners behind it are called all the same."""
+    """After a run only; the listeners behind it are called all the same."""
 
     def program(run):
         run.build_step()
@@ -84,8 +87,9 @@ def test_a_listener_that_stops_training(same, stop_at):
 
 
 @pytest.mark.parametrize("fail_at", [[0], [2], [5]], ids=str)
+@pytest.mark.rule("MTS-CKH-05", "Q-32")
 def test_a_save_that_fails(same, fail_at):
-    """MTS-CKH-05: not tried again at the same step, not even at the end."""
+    """Not tried again at the same step, not even at the end."""
 
     def program(run):
         run.build_step()
@@ -101,8 +105,9 @@ def test_a_save_that_fails(same, fail_at):
 
 
 @pytest.mark.parametrize("body", [ValueError("x"), StopIteration()], ids=repr)
+@pytest.mark.rule("MTS-CKH-03")
 def test_the_last_save_needs_a_clean_end(same, body):
-    """MTS-CKH-03: an exception in the body means no save at the end."""
+    """An exception in the body means no save at the end."""
 
     def program(run):
         run.build_step()
@@ -114,8 +119,9 @@ def test_the_last_save_needs_a_clean_end(same, body):
     same(program)
 
 
+@pytest.mark.rule("MTS-CKH-01", "MTS-SES-02")
 def test_a_second_session_goes_on(same):
-    """MTS-CKH-01, MTS-SES-02: a save right after the restore, at the same step."""
+    """A save right after the restore, at the same step."""
 
     def program(run):
         run.build_step()
@@ -130,8 +136,9 @@ def test_a_second_session_goes_on(same):
     same(program)
 
 
+@pytest.mark.rule("MTS-CKH-01", "MTS-EXC-04")
 def test_after_a_recovery_it_saves_again(same):
-    """MTS-CKH-01, MTS-EXC-04: each underlying session gets its first checkpoint."""
+    """Each underlying session gets its first checkpoint."""
 
     def program(run):
         run.build_step()
@@ -150,8 +157,9 @@ def test_after_a_recovery_it_saves_again(same):
 
 
 @pytest.mark.parametrize("save_graph_def", [True, False])
+@pytest.mark.rule("MTS-CKH-07", "MTS-EVT-02")
 def test_what_is_written(same, save_graph_def):
-    """MTS-CKH-07, MTS-EVT-02: files, and both graph events in either case."""
+    """Files, and both graph events in either case."""
 
     def program(run):
         run.build_step()
@@ -179,8 +187,9 @@ def test_what_is_written(same, save_graph_def):
     assert kinds.count("graph_def") == kinds.count("meta_graph_def") == 2
 
 
+@pytest.mark.rule("MTS-CKH-07", "Q-31")
 def test_an_empty_saver(same):
-    """MTS-CKH-07: it has no saver_def and writes no checkpoint."""
+    """It has no saver_def and writes no checkpoint."""
 
     def program(run):
         run.build_step()
@@ -194,8 +203,9 @@ def test_an_empty_saver(same):
 
 @pytest.mark.parametrize("collected", [0, 1, 2])
 @pytest.mark.parametrize("given", ["saver", "scaffold", "neither"])
+@pytest.mark.rule("MTS-CKH-06")
 def test_which_saver(same, collected, given):
-    """MTS-CKH-06: the given one, the scaffold's, else the single one of the SAVERS collection."""
+    """The given one, the scaffold's, else the single one of the SAVERS collection."""
 
     def program(run):
         run.build_step()
@@ -212,8 +222,9 @@ def test_which_saver(same, collected, given):
     same(program)
 
 
+@pytest.mark.rule("MTS-CKH-06", "MTS-CKH-08")
 def test_arguments(same):
-    """MTS-CKH-06, MTS-CKH-08: the log line comes before any complaint."""
+    """The log line comes before any complaint."""
 
     def program(run):
         make = run.hooks.CheckpointSaverHook
@@ -233,6 +244,7 @@ def test_arguments(same):
     same(program)
 
 
+@pytest.mark.rule("Q-42")
 def test_a_path_object_as_directory(same):
     """The constructor takes it, the first write does not: as in tf.train."""
 
@@ -244,8 +256,9 @@ def test_a_path_object_as_directory(same):
     assert same(program)["ended"]
 
 
+@pytest.mark.rule("MTS-ARG-11")
 def test_without_a_global_step(same):
-    """MTS-ARG-11: RuntimeError at begin; listeners are not called, the event file exists."""
+    """RuntimeError at begin; listeners are not called, the event file exists."""
 
     def program(run):
         hook = run.hooks.CheckpointSaverHook(run.dir, save_steps=1, listeners=[listener(run)])

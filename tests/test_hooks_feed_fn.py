@@ -1,10 +1,12 @@
-"""FeedFnHook beside tf.train's: rules MTS-FED-*."""
+"""FeedFnHook beside tf.train's (MTS-FED)."""
 
+import pytest
 import tensorflow.compat.v1 as tf
 
 
+@pytest.mark.rule("MTS-FED-01")
 def test_it_feeds_each_run(same):
-    """MTS-FED-01: the function is called before every run; None feeds nothing."""
+    """The function is called before every run; None feeds nothing."""
 
     def program(run):
         run.build_step()
@@ -19,8 +21,9 @@ def test_it_feeds_each_run(same):
     same(program)
 
 
+@pytest.mark.rule("MTS-FED-01")
 def test_a_function_that_fails(same):
-    """MTS-FED-01: its error is the run's."""
+    """Its error is the run's."""
 
     def program(run):
         run.build_step()

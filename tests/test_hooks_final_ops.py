@@ -1,12 +1,13 @@
-"""FinalOpsHook beside tf.train's: rules MTS-FIN-*."""
+"""FinalOpsHook beside tf.train's (MTS-FIN)."""
 
 import pytest
 import tensorflow.compat.v1 as tf
 
 
 @pytest.mark.parametrize("structure", ["one", "list", "dict", "none"])
+@pytest.mark.rule("MTS-FIN-01")
 def test_values(same, structure):
-    """MTS-FIN-01: in the structure that was asked for; None before the end."""
+    """In the structure that was asked for; None before the end."""
 
     def program(run):
         run.build_step()
@@ -23,8 +24,9 @@ def test_values(same, structure):
 
 
 @pytest.mark.parametrize("error", ["out of range", "stop iteration", "other", "not fed"])
+@pytest.mark.rule("MTS-FIN-01")
 def test_errors(same, error):
-    """MTS-FIN-01: raised out of the block; the two that look like the end of input warn before."""
+    """Raised out of the block; the two that look like the end of input warn before."""
 
     def python(*_):
         raise (StopIteration() if error == "stop iteration" else ValueError("other"))
@@ -47,8 +49,9 @@ def test_errors(same, error):
     assert same(program)["ended"]
 
 
+@pytest.mark.rule("MTS-FIN-01")
 def test_a_stop_iteration_of_the_session_itself(same):
-    """MTS-FIN-01: the warning does not depend on where the error comes from."""
+    """The warning does not depend on where the error comes from."""
 
     class Session:
         def run(self, fetches, feed_dict):

@@ -1,4 +1,4 @@
-"""GlobalStepWaiterHook beside tf.train's: rules MTS-GSW-*."""
+"""GlobalStepWaiterHook beside tf.train's (MTS-GSW)."""
 
 import time
 
@@ -8,8 +8,9 @@ WAITS = [(-1, 1), (0, 1), (1, 1), (5, 1), (5, 700), (3000, 700), (3000, 1000), (
 
 
 @pytest.mark.parametrize(("wait_until_step", "per_poll"), WAITS)
+@pytest.mark.rule("MTS-GSW-01")
 def test_waiting(same, monkeypatch, wait_until_step, per_poll):
-    """MTS-GSW-01: polls every half second, logs first and after each thousand steps."""
+    """Polls every half second, logs first and after each thousand steps."""
 
     def program(run):
         run.build_step()
@@ -30,8 +31,9 @@ def test_waiting(same, monkeypatch, wait_until_step, per_poll):
     same(program)
 
 
+@pytest.mark.rule("MTS-GSW-01")
 def test_a_wait_that_is_broken_off_begins_again(same, monkeypatch):
-    """MTS-GSW-01: the hook counts as started only after the wait."""
+    """The hook counts as started only after the wait."""
 
     def program(run):
         run.build_step()
@@ -50,6 +52,7 @@ def test_a_wait_that_is_broken_off_begins_again(same, monkeypatch):
     same(program)
 
 
+@pytest.mark.rule("MTS-GSW-01")
 def test_without_a_global_step(same):
-    """MTS-GSW-01: the error names a class that is not quite this one."""
+    """The error names a class that is not quite this one."""
     same(lambda run: run.session([run.hooks.GlobalStepWaiterHook(1)], run.host.Scaffold()))

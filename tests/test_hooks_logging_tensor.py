@@ -1,4 +1,4 @@
-"""LoggingTensorHook beside tf.train's: rules MTS-LOG-*."""
+"""LoggingTensorHook beside tf.train's (MTS-LOG)."""
 
 import numpy as np
 import pytest
@@ -40,8 +40,9 @@ def log(run, tensors, runs=4, **kwargs):
 
 @pytest.mark.parametrize("runs", [0, 1, 5])
 @pytest.mark.parametrize("period", PERIODS, ids=str)
+@pytest.mark.rule("MTS-LOG-02")
 def test_when_it_logs(same, period, runs):
-    """MTS-LOG-02: counts runs, not steps; the time since the last line from the second line on."""
+    """Counts runs, not steps; the time since the last line from the second line on."""
     same(lambda run: log(run, lambda made: ["a", "e"], runs, **period))
 
 
@@ -71,14 +72,16 @@ def foreign():
 
 
 @pytest.mark.parametrize("tensors", TENSORS)
+@pytest.mark.rule("MTS-LOG-03")
 def test_what_it_logs(same, tensors):
-    """MTS-LOG-03: order, names, and what is refused at begin."""
+    """Order, names, and what is refused at begin."""
     same(lambda run: log(run, TENSORS[tensors], every_n_iter=2))
 
 
 @pytest.mark.parametrize("formatter", ["dict", "none", "percent", "raises"])
+@pytest.mark.rule("MTS-LOG-03", "Q-29")
 def test_formatter(same, formatter):
-    """MTS-LOG-03: its answer is the line; one that raises leaves numpy's print options changed."""
+    """Its answer is the line; one that raises leaves numpy's print options changed."""
 
     def raises(values):
         raise ValueError("cannot format")
@@ -100,9 +103,8 @@ def test_formatter(same, formatter):
     same(program)
 
 
+@pytest.mark.rule("MTS-LOG-01")
 def test_arguments(same):
-    """MTS-LOG-01."""
-
     def program(run):
         for kwargs in (
             {},
@@ -120,8 +122,9 @@ def test_arguments(same):
     same(program)
 
 
+@pytest.mark.rule("MTS-LOG-02")
 def test_a_second_session_counts_anew(same):
-    """MTS-LOG-02: `begin` resets the count and the timer."""
+    """`begin` resets the count and the timer."""
 
     def program(run):
         run.build_step()

@@ -1,4 +1,4 @@
-"""NanTensorHook beside tf.train's: rules MTS-NAN-*."""
+"""NanTensorHook beside tf.train's (MTS-NAN)."""
 
 import pytest
 import tensorflow.compat.v1 as tf
@@ -17,8 +17,9 @@ LOSSES = {
 
 @pytest.mark.parametrize("losses", LOSSES)
 @pytest.mark.parametrize("fail", [True, False])
+@pytest.mark.rule("MTS-NAN-01")
 def test_losses(same, losses, fail):
-    """MTS-NAN-01: an error, or a warning and a request to stop; only NaN counts."""
+    """An error, or a warning and a request to stop; only NaN counts."""
 
     def program(run):
         run.build_step()
@@ -35,8 +36,9 @@ def test_losses(same, losses, fail):
     same(program)
 
 
+@pytest.mark.rule("MTS-NAN-01")
 def test_arguments(same):
-    """MTS-NAN-01: fails unless told otherwise."""
+    """Fails unless told otherwise."""
 
     def program(run):
         loss = object()
@@ -47,8 +49,9 @@ def test_arguments(same):
 
 
 @pytest.mark.parametrize("arguments", [(), ("x",), ("x", 1)])
+@pytest.mark.rule("MTS-NAN-01")
 def test_the_error(arguments):
-    """MTS-NAN-01: a RuntimeError whose text is always the same."""
+    """A RuntimeError whose text is always the same."""
     expected = tf.train.NanLossDuringTrainingError(*arguments)
     got = NanLossDuringTrainingError(*arguments)
     assert isinstance(got, RuntimeError)

@@ -1,4 +1,4 @@
-"""ProfilerHook beside tf.train's: rules MTS-PRF-*."""
+"""ProfilerHook beside tf.train's (MTS-PRF)."""
 
 import json
 import os
@@ -13,8 +13,9 @@ PERIODS = [{"save_steps": 0}, {"save_steps": 1}, {"save_steps": 3}, {"save_secs"
 
 @pytest.mark.parametrize("increments", [[1] * 5, [2] * 4, [3, 0, 1, 1]], ids=str)
 @pytest.mark.parametrize("period", PERIODS, ids=str)
+@pytest.mark.rule("MTS-PRF-01")
 def test_when_it_traces(same, period, increments):
-    """MTS-PRF-01: never the first run; files and events by global step."""
+    """Never the first run; files and events by global step."""
 
     def program(run):
         run.build_step(start=1)
@@ -28,8 +29,9 @@ def test_when_it_traces(same, period, increments):
     same(program)
 
 
+@pytest.mark.rule("MTS-PRF-01")
 def test_arguments(same):
-    """MTS-PRF-01: the event writer is opened before the periods are looked at."""
+    """The event writer is opened before the periods are looked at."""
 
     def program(run):
         run.call(run.hooks.ProfilerHook, output_dir=run.dir)
@@ -40,8 +42,9 @@ def test_arguments(same):
     assert len(same(program)["events"]) > 0
 
 
+@pytest.mark.rule("MTS-ARG-11")
 def test_without_a_global_step(same):
-    """MTS-ARG-11: RuntimeError at begin."""
+    """RuntimeError at begin."""
     same(lambda run: run.session([run.hooks.ProfilerHook(1, None, run.dir)], run.host.Scaffold()))
 
 
@@ -70,8 +73,9 @@ def trace(config):
 
 
 @pytest.mark.parametrize("flags", [(True, False), (False, True)])
+@pytest.mark.rule("MTS-PRF-01")
 def test_the_timeline_file(fresh_graph, config, tmp_path, flags):
-    """MTS-PRF-01: the bytes that tf.train's hook writes for the same run."""
+    """The bytes that tf.train's hook writes for the same run."""
     step_stats = trace(config)
     texts = []
     for hooks in (tf.train.ProfilerHook, ProfilerHook):
@@ -81,8 +85,9 @@ def test_the_timeline_file(fresh_graph, config, tmp_path, flags):
     assert texts[0] == texts[1]
 
 
+@pytest.mark.rule("MTS-PRF-01")
 def test_the_public_fallback(fresh_graph, config, monkeypatch):
-    """MTS-PRF-01: without TensorFlow's private module, the same ops at the same times."""
+    """Without TensorFlow's private module, the same ops at the same times."""
 
     def times(text):
         events = json.loads(text)["traceEvents"]

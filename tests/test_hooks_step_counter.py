@@ -1,4 +1,4 @@
-"""StepCounterHook beside tf.train's: rules MTS-STC-*."""
+"""StepCounterHook beside tf.train's (MTS-STC)."""
 
 import numpy as np
 import pytest
@@ -17,8 +17,9 @@ PERIODS = [
 
 @pytest.mark.parametrize("increments", [[1] * 8, [4] * 6, [3, 0, 0, 3, 9, 1], [2, -1, 2]], ids=str)
 @pytest.mark.parametrize("period", PERIODS, ids=str)
+@pytest.mark.rule("MTS-STC-01")
 def test_when_it_reports(same, period, increments):
-    """MTS-STC-01: nothing the first time, then the speed at the real step, logged and written."""
+    """Nothing the first time, then the speed at the real step, logged and written."""
 
     def program(run):
         run.build_step(start=1)
@@ -32,8 +33,9 @@ def test_when_it_reports(same, period, increments):
 
 
 @pytest.mark.filterwarnings("ignore:divide by zero:RuntimeWarning")
+@pytest.mark.rule("MTS-STC-02")
 def test_no_time_elapsed(same):
-    """MTS-STC-02: infinite speed, not an error."""
+    """Infinite speed, not an error."""
 
     def program(run):
         run.build_step()
@@ -44,8 +46,9 @@ def test_no_time_elapsed(same):
     assert ("INFO", "global_step/sec: inf") in same(program)["logs"]
 
 
+@pytest.mark.rule("MTS-STC-03")
 def test_warnings_are_limited_for_the_process(same):
-    """MTS-STC-03: five, however many hooks see the same step again."""
+    """Five, however many hooks see the same step again."""
 
     def program(run):
         run.build_step()
@@ -59,8 +62,9 @@ def test_warnings_are_limited_for_the_process(same):
 
 
 @pytest.mark.parametrize("writer", ["given", "none"])
+@pytest.mark.rule("MTS-STC-01")
 def test_where_it_writes(same, writer):
-    """MTS-STC-01: a given writer goes before the directory; without either it only logs."""
+    """A given writer goes before the directory; without either it only logs."""
 
     def program(run):
         run.build_step()
@@ -77,8 +81,9 @@ def test_where_it_writes(same, writer):
     same(program)
 
 
+@pytest.mark.rule("MTS-STC-01")
 def test_arguments(same):
-    """MTS-STC-01: exactly one period."""
+    """Exactly one period."""
 
     def program(run):
         make = run.hooks.StepCounterHook
@@ -90,8 +95,9 @@ def test_arguments(same):
     same(program)
 
 
+@pytest.mark.rule("MTS-ARG-11")
 def test_without_a_global_step(same):
-    """MTS-ARG-11: RuntimeError at begin, with the event file already there."""
+    """RuntimeError at begin, with the event file already there."""
     same(lambda run: run.session([run.hooks.StepCounterHook(output_dir=run.dir)], run.host.Scaffold()))
 
 

@@ -1,4 +1,4 @@
-"""StopAtStepHook beside tf.train's: rules MTS-STP-*."""
+"""StopAtStepHook beside tf.train's (MTS-STP)."""
 
 import pytest
 
@@ -7,8 +7,9 @@ TARGETS = [{"num_steps": 4}, {"last_step": 5}, {"last_step": 15}, {"num_steps": 
 
 @pytest.mark.parametrize("by", [0, 1, 2, 10])
 @pytest.mark.parametrize("target", TARGETS, ids=str)
+@pytest.mark.rule("MTS-STP-01", "MTS-STP-02", "Q-28")
 def test_when_it_stops(same, by, target):
-    """MTS-STP-01, MTS-STP-02: at least one run, one too many after a jump, none without steps."""
+    """At least one run, one too many after a jump, none without steps."""
 
     def program(run):
         run.build_step(start=1)
@@ -23,8 +24,9 @@ def test_when_it_stops(same, by, target):
     same(program)
 
 
+@pytest.mark.rule("MTS-STP-01", "Q-27")
 def test_a_hook_used_again_keeps_its_first_target(same):
-    """MTS-STP-01: one run, then stop."""
+    """One run, then stop."""
 
     def program(run):
         run.build_step()
@@ -40,8 +42,9 @@ def test_a_hook_used_again_keeps_its_first_target(same):
     same(program)
 
 
+@pytest.mark.rule("MTS-STP-01")
 def test_arguments(same):
-    """MTS-STP-01: exactly one of the two."""
+    """Exactly one of the two."""
 
     def program(run):
         run.call(run.hooks.StopAtStepHook)
@@ -51,6 +54,7 @@ def test_arguments(same):
     same(program)
 
 
+@pytest.mark.rule("MTS-ARG-11")
 def test_without_a_global_step(same):
-    """MTS-ARG-11: RuntimeError at begin."""
+    """RuntimeError at begin."""
     same(lambda run: run.session([run.hooks.StopAtStepHook(1)], run.host.Scaffold()))

@@ -1,4 +1,4 @@
-"""SummarySaverHook beside tf.train's: rules MTS-SUM-*."""
+"""SummarySaverHook beside tf.train's (MTS-SUM)."""
 
 import pytest
 import tensorflow.compat.v1 as tf
@@ -20,8 +20,9 @@ def summary(name="a", value=1.0):
 
 @pytest.mark.parametrize("increments", [[1] * 10, [2] * 8, [5, 0, 0, 1, -3, 1, 1]], ids=str)
 @pytest.mark.parametrize("period", PERIODS, ids=str)
+@pytest.mark.rule("MTS-SUM-01", "MTS-SUM-02")
 def test_when_it_saves(same, period, increments):
-    """MTS-SUM-01, MTS-SUM-02: the first run, then when due for the step to come."""
+    """The first run, then when due for the step to come."""
 
     def program(run):
         run.build_step(start=1)
@@ -35,8 +36,9 @@ def test_when_it_saves(same, period, increments):
 
 
 @pytest.mark.parametrize("kind", ["one", "list", "empty list", "tuple", "scaffold", "no summaries"])
+@pytest.mark.rule("MTS-SUM-03", "Q-30")
 def test_what_it_saves(same, kind):
-    """MTS-SUM-03: a tensor, or a list with one event each; a tuple breaks after START."""
+    """A tensor, or a list with one event each; a tuple breaks after START."""
 
     def program(run):
         run.build_step()
@@ -58,8 +60,9 @@ def test_what_it_saves(same, kind):
 
 
 @pytest.mark.parametrize("folder", [None, "", "given"])
+@pytest.mark.rule("MTS-SUM-03")
 def test_where_it_saves(same, folder):
-    """MTS-SUM-03: the given writer, else the directory; silent without either."""
+    """The given writer, else the directory; silent without either."""
 
     def program(run):
         run.build_step()
@@ -76,9 +79,8 @@ def test_where_it_saves(same, folder):
     same(program)
 
 
+@pytest.mark.rule("MTS-SUM-01")
 def test_a_start_record_for_each_session_but_not_for_a_recovery(same):
-    """MTS-SUM-01."""
-
     def program(run):
         run.build_step()
         failures = [tf.errors.AbortedError(None, None, "gone")]
@@ -99,8 +101,9 @@ def test_a_start_record_for_each_session_but_not_for_a_recovery(same):
     assert starts == ["status: START\n"] * 2
 
 
+@pytest.mark.rule("MTS-SUM-03")
 def test_the_end_flushes(same):
-    """MTS-SUM-03: everything is in the file before the writer is closed."""
+    """Everything is in the file before the writer is closed."""
 
     def program(run):
         run.build_step()
@@ -117,8 +120,9 @@ def test_the_end_flushes(same):
     same(program)
 
 
+@pytest.mark.rule("MTS-SUM-01")
 def test_arguments(same):
-    """MTS-SUM-01: one of scaffold and summary_op, then one of the two periods."""
+    """One of scaffold and summary_op, then one of the two periods."""
 
     def program(run):
         make = run.hooks.SummarySaverHook
@@ -132,8 +136,9 @@ def test_arguments(same):
     same(program)
 
 
+@pytest.mark.rule("MTS-ARG-11")
 def test_without_a_global_step(same):
-    """MTS-ARG-11: RuntimeError at begin."""
+    """RuntimeError at begin."""
 
     def program(run):
         hook = run.hooks.SummarySaverHook(1, output_dir=run.dir, summary_op=summary())
@@ -142,8 +147,9 @@ def test_without_a_global_step(same):
     same(program)
 
 
+@pytest.mark.rule("MTS-ARG-09")
 def test_the_summary_op_of_a_scaffold_is_read_when_needed(same):
-    """MTS-ARG-09: at run time, since the scaffold finds it when it is finalised."""
+    """At run time, since the scaffold finds it when it is finalised."""
 
     def program(run):
         run.build_step()

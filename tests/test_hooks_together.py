@@ -30,8 +30,9 @@ HOOKS = {
     st.lists(st.tuples(st.integers(0, 5), st.sampled_from([0.25, 1.0])), max_size=6),
     st.integers(0, 3),
 )
+@pytest.mark.rule("MTS-EVT-03")
 def test_any_hooks_on_any_schedule(same, hooks, runs, start):
-    """MTS-EVT-03: events, files, log lines and values do not depend on whose hooks they are."""
+    """Events, files, log lines and values do not depend on whose hooks they are."""
 
     def program(run):
         run.build_step(start)

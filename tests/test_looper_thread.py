@@ -67,16 +67,16 @@ def rounds(looper_class, coord_class, interval, stop_after, round_secs=0.0, fail
 
 @pytest.mark.parametrize("fail", [None, "start", "run", "stop"])
 @pytest.mark.parametrize("interval", [None, 0.0, 0.1, 2, -1.0])
+@pytest.mark.rule("MTS-LPR-01")
 def test_rounds(interval, fail):
-    """Rules: MTS-LPR-01."""
     for stop_after in (0, 1, 4):
         for round_secs in (0.0, 0.04, 0.3):
             theirs, ours = (rounds(*s, interval, stop_after, round_secs, fail) for s in SIDES)
             assert ours == theirs
 
 
+@pytest.mark.rule("MTS-LPR-01")
 def test_loop_calls_the_target_with_its_arguments():
-    """Rules: MTS-LPR-01."""
     for looper_class, coord_class in SIDES:
         coord, calls = coord_class(), []
 
@@ -93,16 +93,16 @@ def test_loop_calls_the_target_with_its_arguments():
 
 
 @pytest.mark.parametrize("coord", [5, None, "coord", (), ("a",), ("a", "b"), object])
+@pytest.mark.rule("MTS-LPR-01")
 def test_what_is_no_coordinator(coord):
-    """Rules: MTS-LPR-01."""
     assert outcome(LooperThread, coord, 1) == outcome(tf.train.LooperThread, coord, 1)
 
 
 @pytest.mark.parametrize("target", [None, int])
 @pytest.mark.parametrize("kwargs", [None, {}, {"x": 1}])
 @pytest.mark.parametrize("args", [None, (), (1,)])
+@pytest.mark.rule("MTS-LPR-01")
 def test_arguments_need_a_target(target, args, kwargs):
-    """Rules: MTS-LPR-01."""
     results = []
     for looper_class, coord_class in SIDES:
         coord = coord_class()

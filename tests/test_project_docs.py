@@ -7,42 +7,18 @@ from pathlib import Path
 import pytest
 
 import monitored
-from conformance import rules
+from conformance.rules import RULES
+from tools import rules
 
 ROOT = Path(__file__).resolve().parent.parent
 REFERENCE = ROOT / "reference" / "monitored"
-RULES = ROOT / "docs" / "rules.md"
-RULE_RANGE = re.compile(r"\b(MTS-[A-Z]+-)(\d\d) to \1(\d\d)\b")
-RULE_ID = re.compile(r"\b(?:MTS-[A-Z]+-\d\d|Q-\d\d)\b")
-
-NO_CODE = {"MTS-ARG-13": "out of scope: the reference has no distribute coordinator"}
-"""Rules without an anchor in the reference, each with the reason."""
-
-NO_TEST: dict[str, str] = {}
-"""Rules that no test names, each with the reason."""
+RULE_ID = re.compile(r"(?:MTS-[A-Z]+|Q)-\d\d")
+RANGE = re.compile(r"\b(MTS-[A-Z]+-)\d\d\s+to\s+\1\d\d\b")
+KNOWN = rules.read_rules()
 
 
 def sources(*folders):
     return {p: p.read_text(encoding="utf-8") for f in folders for p in sorted((ROOT / f).rglob("*.py"))}
-
-
-def defined(text):
-    return re.findall(r"^- \*\*((?:MTS|Q)-[A-Z0-9-]+)\*\* ", text, flags=re.MULTILINE)
-
-
-def ids_in(text):
-    """Every rule id in a text, those of a range such as MTS-CKH-01 to MTS-CKH-08 one by one."""
-    text = " ".join(text.split())  # a docstring may break the line inside a range
-    return set(RULE_ID.findall(text)) | {
-        f"{chapter}{number:02}"
-        for chapter, first, last in RULE_RANGE.findall(text)
-        for number in range(int(first), int(last) + 1)
-    }
-
-
-def cited(folders):
-    here = Path(__file__)
-    return {rule for path, text in sources(*folders).items() if path != here for rule in ids_in(text)}
 
 
 def public_nodes(tree, prefix=""):
@@ -84,33 +60,33 @@ def test_every_public_name_has_a_docstring_of_its_own():
             assert "__doc__" in vars(value), name
 
 
-def test_ranges_of_rules_are_read():
-    assert ids_in("Rules: MTS-CKH-08 to\n    MTS-CKH-10, Q-04.") == {"MTS-CKH-08", "MTS-CKH-09", "MTS-CKH-10", "Q-04"}
-
-
-def test_rule_ids_are_unique():
-    ids = defined(RULES.read_text(encoding="utf-8"))
-    assert len(ids) > 150
-    assert sorted(ids) == sorted(set(ids))
-    assert all(RULE_ID.fullmatch(rule) for rule in ids)
-
-
 def test_every_cited_rule_exists():
-    ids = set(defined(RULES.read_text(encoding="utf-8")))
-    unknown = cited(["reference", "tests", "conformance", "examples"]) - ids
-    assert {rule for rule in unknown if not rule.startswith("MTS-NO-")} == set(), "MTS-NO is for made-up ones"
+    made_up = ROOT / "tests" / "test_tools_rules.py"  # it writes repositories of its own
+    files = sources("reference", "tests", "conformance", "examples")
+    cited = {rule for path, text in files.items() if path != made_up for rule in rules.ids_in(text)}
+    assert {rule for rule in cited - set(KNOWN) if not rule.startswith("MTS-NO-")} == set(), (
+        "MTS-NO is for made-up ones"
+    )
 
 
 def test_conformance_knows_the_same_rules():
-    ids = {rule for rule in defined(RULES.read_text(encoding="utf-8")) if rule.startswith("MTS-")}
-    assert set(rules.RULES) == ids
+    assert {name: rule.title for name, rule in KNOWN.items() if name.startswith("MTS-")} == RULES
 
 
-@pytest.mark.parametrize(
-    ("folders", "excused"), [(["reference"], NO_CODE), (["tests", "conformance"], NO_TEST)], ids=["code", "test"]
-)
-def test_every_rule_is_anchored(folders, excused):
-    ids = {rule for rule in defined(RULES.read_text(encoding="utf-8")) if rule.startswith("MTS-")}
-    found = cited(folders)
-    assert sorted(ids - found - set(excused)) == []
-    assert sorted(found & set(excused)) == [], "excused, yet cited: take it off the list"
+def test_every_rule_stands_in_the_code_at_its_place():
+    """A range, such as a class has, is no place."""
+    found = {rule for text in sources("reference").values() for rule in RULE_ID.findall(RANGE.sub("", text))}
+    assert sorted(set(KNOWN) - found - set(rules.OUT_OF_SCOPE)) == []
+    assert sorted(found & set(rules.OUT_OF_SCOPE)) == [], "out of scope, yet in the code: take it off the list"
+
+
+def test_every_rule_is_a_mark_of_a_conformance_test():
+    marked = rules.marked_tests()
+    compared = {rule for rule, places in marked.items() if any(p.path.startswith("conformance/") for p in places)}
+    assert sorted(set(KNOWN) - compared) == []
+    assert sorted(set(marked) - set(KNOWN)) == []
+
+
+def test_only_tests_have_marks():
+    places = {place for places in rules.marked_tests().values() for place in places if place.name}
+    assert [p for p in places if not p.name.rpartition(".")[2].lower().startswith("test")] == []

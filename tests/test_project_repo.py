@@ -1,14 +1,14 @@
 """The repository stands on its own, its tests do not wait, and the README tells the truth."""
 
 import ast
-import io
 import re
-from contextlib import redirect_stdout
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
-from tools import sizes
+from tools import samples, sizes
 
 ROOT = Path(__file__).resolve().parent.parent
 LONGEST_SLEEP_SECS = 0.05
@@ -98,48 +98,16 @@ def test_long_sleeps_are_noticed(source, count):
     assert len(list(long_sleeps(source))) == count
 
 
-def blocks(page, language):
-    text = (ROOT / page).read_text(encoding="utf-8")
-    return re.findall(rf"^```{language}\n(.*?)^```$", text, flags=re.MULTILINE | re.DOTALL)
+def test_the_pages_with_programs_print_what_they_say():
+    """The build of the documentation checks all pages, this those whose programs users copy, on this TensorFlow."""
+    command = [sys.executable, "-m", "tools.samples", "README.md", "docs/extras.md", "docs/crashes.md"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=600, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
-def test_the_readme_example_prints_what_the_readme_says(monkeypatch, tmp_path):
-    (program,) = blocks("README.md", "python")
-    (expected,) = blocks("README.md", "text")
+def test_the_program_of_the_readme_is_short():
+    (program,) = samples.blocks("README.md", "python")
     assert len(program.strip().splitlines()) <= 15
-    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-    output = io.StringIO()
-    with redirect_stdout(output):
-        exec(compile(program, "README.md", "exec"), {"__name__": "__main__"})
-    assert output.getvalue() == expected
-
-
-@pytest.mark.parametrize("number", [0, 1, 2])
-def test_the_programs_of_the_page_on_extras_run(monkeypatch, tmp_path, number):
-    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-    output = io.StringIO()
-    with redirect_stdout(output):
-        exec(compile(blocks("docs/extras.md", "python")[number], "extras.md", "exec"), {"__name__": "__main__"})
-    if number < 2:
-        assert output.getvalue() == "True\n"
-    else:
-        shown = blocks("docs/extras.md", "text")[0]
-        assert sorted(re.findall(r"^\w[\w.]*", output.getvalue(), re.M)) == sorted(
-            re.findall(r"^\w[\w.]*", shown, re.M)
-        )
-
-
-PROGRAMS_ON_CRASHES = list(zip(blocks("docs/crashes.md", "python"), blocks("docs/crashes.md", "text"), strict=True))
-
-
-@pytest.mark.parametrize("number", range(len(PROGRAMS_ON_CRASHES)))
-def test_the_programs_of_the_page_on_crashes_print_what_it_says(monkeypatch, tmp_path, number):
-    program, expected = PROGRAMS_ON_CRASHES[number]
-    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-    output = io.StringIO()
-    with redirect_stdout(output):
-        exec(compile(program, "crashes.md", "exec"), {"__name__": "__main__"})
-    assert output.getvalue() == expected
 
 
 def test_the_readme_shows_the_table_of_sizes():

@@ -129,9 +129,8 @@ def described(runner):
 
 
 @pytest.mark.parametrize("construction", CONSTRUCTIONS)
+@pytest.mark.rule("MTS-QR-03", "Q-39")
 def test_construction(construction):
-    """Rules: MTS-QR-03, Q-39."""
-
     def scenario(train):
         for scope in ("", "in/"):
             with tf.name_scope(scope):
@@ -169,9 +168,8 @@ def eagerly(scenario, train):
     return results
 
 
+@pytest.mark.rule("MTS-QR-02", "MTS-QR-04")
 def test_threads_of_a_session(config):
-    """Rules: MTS-QR-02, MTS-QR-04."""
-
     def scenario(train):
         queue, ops = python_queue(lambda: 1.0, threads=2)
         runner, coord = train.QueueRunner(queue, ops), train.Coordinator()
@@ -188,9 +186,8 @@ def test_threads_of_a_session(config):
 
 
 @pytest.mark.parametrize("threads", [1, 3])
+@pytest.mark.rule("MTS-QR-03", "MTS-QR-05")
 def test_input_that_ends_closes_the_queue(config, threads):
-    """Rules: MTS-QR-03, MTS-QR-05."""
-
     def scenario(train):
         end = StopIteration("end")
         queue, ops = python_queue(counting(5, end), threads=threads)
@@ -213,9 +210,8 @@ def test_input_that_ends_closes_the_queue(config, threads):
     assert result[0] == [1.0, 2.0, 3.0, 4.0, 5.0]
 
 
+@pytest.mark.rule("MTS-QR-03", "MTS-QR-06")
 def test_producer_that_fails_stops_everything(config):
-    """Rules: MTS-QR-03, MTS-QR-06."""
-
     def scenario(train):
         queue, ops = python_queue(counting(2, KeyError("broken")))
         value, coord = queue.dequeue(), train.Coordinator()
@@ -233,9 +229,8 @@ def test_producer_that_fails_stops_everything(config):
     assert with_logs[1:] == with_logs[:1] * 3
 
 
+@pytest.mark.rule("MTS-QR-03")
 def test_without_coordinator_errors_are_kept(config, monkeypatch):
-    """Rules: MTS-QR-03."""
-
     def scenario(train):
         queue, ops = python_queue(counting(0, KeyError("broken")))
         runner = train.QueueRunner(queue, ops)
@@ -298,9 +293,8 @@ QUEUE = types.SimpleNamespace(name="a_queue")
     ],
     ids=lambda error: type(error).__name__,
 )
+@pytest.mark.rule("MTS-QR-02", "MTS-QR-03")
 def test_one_thread_step_by_step(last, close_error, coordinated, monkeypatch):
-    """Rules: MTS-QR-02, MTS-QR-03."""
-
     def scenario(train):
         escaped = []
         monkeypatch.setattr(threading, "excepthook", lambda hook: escaped.append(hook.exc_value))
@@ -322,9 +316,8 @@ def test_one_thread_step_by_step(last, close_error, coordinated, monkeypatch):
     compare(scenario)
 
 
+@pytest.mark.rule("MTS-QR-03")
 def test_last_of_several_threads_closes():
-    """Rules: MTS-QR-03."""
-
     def scenario(train):
         end = tf.errors.OutOfRangeError(None, None, "end")
         runner = train.QueueRunner(QUEUE, [OP, OP], "close", "cancel")
@@ -361,14 +354,13 @@ class Subclass(MonitoredSession):
 
 
 @pytest.mark.parametrize("sess", [None, 5, MonitoredSession(), Subclass(), Session(), tf.Session])
+@pytest.mark.rule("MTS-QR-07")
 def test_what_can_be_started(sess):
-    """Rules: MTS-QR-07."""
     compare(lambda train: outcome(train.start_queue_runners, sess))
 
 
+@pytest.mark.rule("MTS-QR-01", "MTS-QR-07")
 def test_default_session_and_empty_collection(config):
-    """Rules: MTS-QR-01, MTS-QR-07."""
-
     def scenario(train):
         with tf.Session(config=config).as_default() as sess, sess:
             return train.start_queue_runners(), train.start_queue_runners(collection="others")
@@ -378,9 +370,8 @@ def test_default_session_and_empty_collection(config):
     assert [line[0] for line in lines] == ["WARNING", "WARNING"]
 
 
+@pytest.mark.rule("MTS-QR-01")
 def test_collections_graphs_and_flags(config):
-    """Rules: MTS-QR-01."""
-
     def scenario(train):
         coord = train.Coordinator()
         for name, collection in (("one", None), ("two", "mine"), ("three", "mine")):

@@ -24,6 +24,7 @@ PATHS = st.sampled_from(["a", "b", "c", "d", "e", "f"])
         (["a"], "b", 0, ["a"], None),
     ],
 )
+@pytest.mark.rule("MTS-CKP-02", "Q-35")
 def test_record(listed, path, limit, kept, evicted):
     before = [(name, 1.0) for name in listed]
     renewed, fallen = retention.record(before, path, 2.0, limit)
@@ -33,6 +34,7 @@ def test_record(listed, path, limit, kept, evicted):
 
 
 @given(st.lists(PATHS, max_size=20), st.integers(-2, 5))
+@pytest.mark.rule("MTS-CKP-02")
 def test_the_list_is_bounded_and_nothing_is_lost(paths, limit):
     listed, gone = [], []
     for when, path in enumerate(paths):
@@ -49,5 +51,6 @@ def test_the_list_is_bounded_and_nothing_is_lost(paths, limit):
     ("saved_at", "expected"),
     [(9.0, (False, 10.0)), (10.0, (False, 10.0)), (10.1, (True, 3610.0)), (math.inf, (True, 3610.0))],
 )
+@pytest.mark.rule("MTS-CKP-03")
 def test_spare(saved_at, expected):
     assert retention.spare(saved_at, 10.0, 1.0) == expected

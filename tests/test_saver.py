@@ -82,6 +82,7 @@ SAVES = {
 
 @pytest.mark.parametrize(("options", "how"), SAVES.values(), ids=SAVES)
 @pytest.mark.parametrize("name", ["m", "checkpoint", "absent/m", "with 'quotes' é"])
+@pytest.mark.rule("MTS-CKP-01", "MTS-CKP-04")
 def test_one_save(name, options, how):
     def program(side):
         variable("v", [1.0, 2.0])
@@ -113,6 +114,7 @@ def test_a_save_of_what_is_a_path_only_in_spirit():
     assert_same(program)
 
 
+@pytest.mark.rule("MTS-CKP-01")
 def test_the_step_may_be_a_tensor():
     def program(side):
         step = variable("step", 9)
@@ -126,6 +128,7 @@ def test_the_step_may_be_a_tensor():
     assert_same(program)
 
 
+@pytest.mark.rule("MTS-CKP-04")
 def test_relative_directories(monkeypatch):
     def program(side):
         monkeypatch.chdir(side.directory)
@@ -144,6 +147,7 @@ def test_relative_directories(monkeypatch):
     assert_same(program)
 
 
+@pytest.mark.rule("MTS-CKP-08")
 def test_refusals():
     def program(side):
         saver, path = side.train.Saver, side.path("m")
@@ -167,6 +171,7 @@ def test_refusals():
 
 @pytest.mark.parametrize("sessions", [monitored, tf.train], ids=["monitored", "tensorflow"])
 @pytest.mark.parametrize("kind", ["MonitoredSession", "SingularMonitoredSession"])
+@pytest.mark.rule("MTS-RUN-12")
 def test_a_monitored_session_is_refused(kind, sessions):
     def program(side):
         variable()
@@ -193,6 +198,7 @@ def test_sessions_of_every_kind_are_taken():
     assert_same(program)
 
 
+@pytest.mark.rule("MTS-SCF-06", "Q-31")
 def test_an_empty_saver_only_writes_the_meta_graph():
     def program(side):
         saver = side.train.Saver(allow_empty=True)
@@ -215,6 +221,7 @@ limits = st.sampled_from([None, 0, 1, 2, 5, -1])
 
 @settings(max_examples=30, deadline=None)
 @given(data=st.data(), limit=limits, relative=st.booleans(), numbers=steps)
+@pytest.mark.rule("MTS-CKP-02", "MTS-CKP-03")
 def test_sequences(data, limit, relative, numbers):
     hours = data.draw(st.sampled_from([10000.0, 1.0, 0.1, 0.0]), label="keep every n hours")
     ticks = data.draw(
@@ -293,6 +300,7 @@ def test_a_checkpoint_that_cannot_be_deleted_is_only_logged():
     assert "Ignoring: " in str(assert_same(program)[-1])
 
 
+@pytest.mark.rule("MTS-CKP-08")
 def test_a_failed_save_changes_nothing():
     def program(side):
         v = variable()
@@ -903,6 +911,7 @@ def ours_for(checkpoint):
     return saver_for_checkpoint_object(checkpoint)
 
 
+@pytest.mark.rule("MTS-SCF-10")
 def test_a_checkpoint_object_becomes_a_saver(tmp_path):
     stored = []
     for number, make in enumerate((theirs_for, ours_for)):
@@ -973,6 +982,7 @@ def test_savers_and_sessions_of_both_kinds_mix(host, saver, tmp_path):
 
 
 @pytest.mark.parametrize("names", [(), ("a",)])
+@pytest.mark.rule("MTS-SCF-06")
 def test_the_default_saver(names, fresh_graph):
     for name in names:
         variable(name)
@@ -984,6 +994,7 @@ def test_the_default_saver(names, fresh_graph):
     assert (saver._sharded, saver._allow_empty, saver._max_to_keep) == (True, True, 5)
 
 
+@pytest.mark.rule("MTS-SCF-04")
 def test_two_default_savers_are_one_too_many(fresh_graph):
     variable()
     for _ in range(2):

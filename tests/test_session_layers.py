@@ -110,8 +110,9 @@ def act(layer: Any, action: str, log: list[Any]) -> Any:
     creations=st.lists(maybe_error, max_size=4),
     actions=st.lists(st.sampled_from(ACTIONS), max_size=5),
 )
+@pytest.mark.rule("MTS-EXC-04", "MTS-EXC-12", "MTS-LIFE-05")
 def test_recovering_alone(runs: Any, close: Any, creations: Any, actions: Any) -> None:
-    """MTS-EXC-04, MTS-EXC-12, MTS-LIFE-05: around a session that has no should_stop."""
+    """Around a session that has no should_stop."""
 
     def scenario(recovering: Any, coordinated: Any, hooked: Any, _: Any) -> list[Any]:
         log: list[Any] = []
@@ -140,8 +141,9 @@ def test_recovering_alone(runs: Any, close: Any, creations: Any, actions: Any) -
     reported=maybe_error,
     actions=st.lists(st.sampled_from(ACTIONS), max_size=4),
 )
+@pytest.mark.rule("MTS-EXC-05", "MTS-EXC-06", "MTS-EXC-14", "MTS-CLOSE-01")
 def test_coordinated_alone(runs: Any, close: Any, reported: Any, actions: Any) -> None:
-    """MTS-EXC-05, MTS-EXC-06, MTS-EXC-14, MTS-CLOSE-01: a thread may have reported an error."""
+    """A thread may have reported an error."""
 
     def scenario(_: Any, coordinated: Any, __: Any, coordinator: Any) -> list[Any]:
         log: list[Any] = []
@@ -171,8 +173,9 @@ def test_a_layer_passes_on_graph_and_target() -> None:
 
 
 @pytest.mark.parametrize("stop_in", ["before_run", "after_run", None])
+@pytest.mark.rule("MTS-RUN-01", "MTS-RUN-02", "MTS-RUN-03", "MTS-RUN-10")
 def test_hooked_alone(stop_in: str | None) -> None:
-    """MTS-RUN-01, MTS-RUN-02, MTS-RUN-03, MTS-RUN-10: exactly what reaches the session inside."""
+    """Exactly what reaches the session inside."""
 
     class Recorder:
         def __init__(self, name: str, fetches: Any, log: list[Any]) -> None:
@@ -228,6 +231,7 @@ def closing(session: Any, grace: Any) -> tuple[Any, float]:
 
 
 @pytest.mark.parametrize("grace", [0, 1, -5, True])
+@pytest.mark.rule("Q-45")
 def test_closing_a_session_on_a_server_has_a_limit(grace: Any, caplog: Any) -> None:
     session = OnAServer()
     with caplog.at_level("WARNING", "tensorflow"):
@@ -242,6 +246,7 @@ def test_closing_a_session_on_a_server_has_a_limit(grace: Any, caplog: Any) -> N
 
 
 @pytest.mark.parametrize("grace", [120, 1e10, float("inf"), float("nan"), None, "text"])
+@pytest.mark.rule("Q-45")
 def test_a_healthy_server_is_waited_for(grace: Any) -> None:
     session = OnAServer()
     session.server_is_back.set()

@@ -35,8 +35,9 @@ def run_options(draw: Any) -> tf.RunOptions:
 
 
 @given(options=run_options(), requests=st.lists(run_options(), max_size=3))
+@pytest.mark.rule("MTS-RUN-07")
 def test_options_merge_as_in_tensorflow(options: tf.RunOptions, requests: list[tf.RunOptions]) -> None:
-    """MTS-RUN-07, bit for bit, presence of fields included."""
+    """Bit for bit, presence of fields included."""
     theirs = tf.RunOptions()
     theirs.CopyFrom(options)
     layer = tf_layers._HookedSession(None, [])
@@ -72,8 +73,9 @@ feeds = st.none() | st.dictionaries(st.sampled_from("abcd"), st.integers(0, 3), 
 
 
 @given(user=feeds, hooks=st.lists(feeds, max_size=3))
+@pytest.mark.rule("MTS-RUN-05", "MTS-RUN-06")
 def test_feeds_join_as_in_tensorflow(user: Any, hooks: list[Any]) -> None:
-    """MTS-RUN-05, MTS-RUN-06: the joined dict, its order and identity, and conflicts."""
+    """The joined dict, its order and identity, and conflicts."""
 
     def outcome(run: Any) -> list[Any]:
         session, log = FeedKeeper(), []
@@ -93,9 +95,8 @@ def test_feeds_join_as_in_tensorflow(user: Any, hooks: list[Any]) -> None:
 
 
 @pytest.mark.parametrize("request_", [object(), 5, "text"])
+@pytest.mark.rule("MTS-RUN-09")
 def test_a_request_of_another_kind_is_refused_like_in_tensorflow(request_: Any) -> None:
-    """MTS-RUN-09."""
-
     class Odd:
         def before_run(self, context: Any) -> Any:
             return request_

@@ -1,4 +1,4 @@
-"""The timers beside tf.train's, under one virtual clock: rules MTS-TMR-*."""
+"""The timers beside tf.train's, under one virtual clock (MTS-TMR)."""
 
 import time
 from unittest import mock
@@ -6,7 +6,7 @@ from unittest import mock
 import numpy as np
 import pytest
 import tensorflow.compat.v1 as tf
-from conftest import VirtualClock
+from clock import VirtualClock
 from hypothesis import example, given
 from hypothesis import strategies as st
 from tensorflow.python.training import basic_session_run_hooks
@@ -47,23 +47,26 @@ def _answers(timer, operations):
 @given(PERIODS, OPERATIONS)
 @example({"every_secs": 2.5}, [(UPDATE, 3), ("advance", 2.5), (DUE, 2), (DUE, 3)])
 @example({"every_steps": 0}, [(UPDATE, 3), (DUE, 2), (DUE, 3), (DUE, 4)])
+@pytest.mark.rule("MTS-TMR-02", "MTS-TMR-03")
 def test_any_use_of_a_timer(period, operations):
-    """MTS-TMR-02, MTS-TMR-03: same answers, of the same type, whatever is done in which order."""
+    """Same answers, of the same type, whatever is done in which order."""
     expected = _answers(tf.train.SecondOrStepTimer(**period), operations)
     assert _answers(SecondOrStepTimer(**period), operations) == expected
 
 
 @given(OPERATIONS)
+@pytest.mark.rule("MTS-TMR-03")
 def test_never_trigger_timer(operations):
-    """MTS-TMR-03: never due, nothing remembered."""
+    """Never due, nothing remembered."""
     expected = _answers(basic_session_run_hooks.NeverTriggerTimer(), operations)
     assert _answers(NeverTriggerTimer(), operations) == expected
 
 
 @pytest.mark.parametrize("secs", [None, 0, 5])
 @pytest.mark.parametrize("steps", [None, 0, 5])
+@pytest.mark.rule("MTS-TMR-01")
 def test_periods_that_are_accepted(secs, steps):
-    """MTS-TMR-01: exactly one of the two."""
+    """Exactly one of the two."""
 
     def outcome(make):
         try:
@@ -85,20 +88,21 @@ def test_periods_that_are_accepted(secs, steps):
         (9, 105.0, False, True),
     ],
 )
+@pytest.mark.rule("MTS-TMR-02")
 def test_decision(step, now, by_steps, by_secs):
-    """MTS-TMR-02: periods of 3 steps and of 5 seconds, last over at step 10 and second 100."""
+    """Periods of 3 steps and of 5 seconds, last over at step 10 and second 100."""
     assert is_due(step, now, 10, 100.0, None, 3) is by_steps
     assert is_due(step, now, 10, 100.0, 5, None) is by_secs
 
 
+@pytest.mark.rule("MTS-TMR-02")
 def test_the_first_time_is_always_due():
-    """MTS-TMR-02."""
     assert is_due(0, 0.0, None, None, 5, None) is True
     assert is_due(0, 0.0, None, None, None, 3) is True
 
 
+@pytest.mark.rule("MTS-CKH-02", "MTS-STC-01")
 def test_the_real_step_is_read_only_if_it_can_matter():
-    """MTS-CKH-02, MTS-STC-01."""
     timer = SecondOrStepTimer(every_steps=5)
     timer.update_last_triggered_step(10)
     reads = iter([14, 15])

@@ -115,9 +115,9 @@ def test_parameter_server_and_the_worker_notices_first(train, record):
         leave(worker, chief)
 
 
-@conforms("MTS-EXC-04", "MTS-EXC-13")
+@conforms("MTS-EXC-04", "MTS-EXC-13", "Q-45")
 def test_parameter_server_that_is_away_for_longer_than_the_grace_period(train, record):
-    """Recovering closes the old session as closing does (Q-45); the new one waits for the server in any case."""
+    """Recovering closes the old session as closing does; the new one waits for the server in any case."""
     with Cluster(train, record) as cluster:
         ps, chief, worker = training(cluster, steps=4, stop_grace_period_secs=1)
         ps.kill()
@@ -182,9 +182,9 @@ def test_all(train, record):
 
 @pytest.mark.parametrize("closing", [tasks.close, tasks.close_after_an_error], ids=lambda task: task.__name__)
 @pytest.mark.parametrize("closed", ["chief", "worker"])
-@conforms("MTS-CLOSE-01")
+@conforms("MTS-CLOSE-01", "Q-45")
 def test_closing_while_the_parameter_server_is_dead(train, record, closed, closing):
-    """The runtime would wait until it is back, however long that takes, which the grace period must limit (Q-45)."""
+    """The runtime would wait until it is back, however long that takes, which the grace period must limit."""
     with Cluster(train, record) as cluster:
         ps, chief, worker = training(cluster, steps=4, stop_grace_period_secs=1)
         ps.kill()
@@ -199,7 +199,7 @@ def test_closing_while_the_parameter_server_is_dead(train, record, closed, closi
 
 @pytest.mark.parametrize("closing", [tasks.close, tasks.close_after_an_error], ids=lambda task: task.__name__)
 @pytest.mark.parametrize("closed", ["chief", "worker"])
-@conforms("MTS-EXC-08", "MTS-EXC-10", "MTS-CLOSE-01")
+@conforms("MTS-EXC-08", "MTS-EXC-10", "MTS-CLOSE-01", "Q-45")
 def test_closing_while_the_parameter_server_is_dead_and_the_runtime_fails_fast(train, record, closed, closing):
     """Hooks that reach for the server raise, and the session is closed."""
     with Cluster(train, record, fail_fast=True) as cluster:

@@ -81,7 +81,11 @@ def _places(places: list[rules.Place], what: str) -> list[nodes.Node]:
     shown = _list(places[:_SHOWN])
     if len(places) <= _SHOWN:
         return [shown]
-    fold = nodes.raw("", f"<details><summary>{len(places) - _SHOWN} {what}s more</summary>", format="html")
+    fold = nodes.raw(
+        "",
+        f"<details><summary>{len(places) - _SHOWN} more {what}{'' if len(places) == _SHOWN + 1 else 's'}</summary>",
+        format="html",
+    )
     return [shown, fold, _list(places[_SHOWN:]), nodes.raw("", "</details>", format="html")]
 
 

@@ -64,6 +64,7 @@ def get_checkpoint_state(checkpoint_dir: Directory, latest_filename: str | None 
         tf.logging.warning("%s: %s", type(error).__name__, error)
         tf.logging.warning("%s: Checkpoint ignored", state_file)
         return None
+    # MTS-CKP-05, Q-36
     if not state.model_checkpoint_path:
         raise ValueError("Invalid checkpoint state loaded from " + directory)
     state.model_checkpoint_path = os.path.join(directory, state.model_checkpoint_path)
@@ -125,6 +126,7 @@ def update_checkpoint_state(
     state_file = _state_file(save_dir, latest_filename)
     newest, paths, times = model_checkpoint_path, all_model_checkpoint_paths, all_model_checkpoint_timestamps
     state = generate_checkpoint_state_proto(save_dir, newest, paths, times, last_preserved_timestamp)
+    # MTS-CKP-06
     if state_file == state.model_checkpoint_path:
         text = "conflicts with path used for checkpoint state.  Please use a different save path."
         raise RuntimeError(f"Save path '{newest}' {text}")

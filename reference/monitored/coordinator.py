@@ -73,12 +73,15 @@ class Coordinator:
         Rules: MTS-CRD-01, MTS-CRD-02, MTS-CRD-04, MTS-CRD-06, Q-24, Q-25.
         """
         with self._lock:
+            # MTS-CRD-01, Q-25: () has no item 1.
             if isinstance(ex[1] if isinstance(ex, tuple) else ex, self._clean_stop_exception_types):
                 ex = None
+            # MTS-CRD-02
             if self._joined and ex is not None:
                 _raise_value_of(ex if isinstance(ex, tuple) else sys.exc_info())
             if self.should_stop():
                 return
+            # MTS-CRD-04, Q-25: 0 is as good as None.
             if ex and self._reported is None:
                 self._reported = _log_report(ex)
                 if len(self._reported) != 3 or not all(self._reported[:2]):
@@ -167,6 +170,7 @@ def _raise_value_of(exc_info: Any) -> None:
 
 def _log_report(ex: Any) -> Any:
     """Log what was reported and return the `exc_info` to keep for it."""
+    # MTS-CRD-06
     if isinstance(ex, tuple):
         tf.logging.info("Error reported to Coordinator: %s", tf.compat.as_str_any(ex[1]), exc_info=ex)
         return ex

@@ -21,6 +21,7 @@ def get_or_create_global_step(graph: tf.Graph | None = None) -> Any:
 
     Rules: MTS-GS-01, MTS-GS-02.
     """
+    # Q-41: None if there are several, so that there will be one more.
     found = get_global_step(graph)
     return create_global_step(graph) if found is None else found
 
@@ -63,6 +64,7 @@ def create_global_step(graph: tf.Graph | None = None) -> Any:
     if tf.executing_eagerly():
         with tf.device("cpu:0"):
             return _zero_variable()
+    # MTS-GS-02, Q-41: out of the name scope, not of the variable scope.
     with graph.as_default(), graph.name_scope(None):
         return _zero_variable()
 

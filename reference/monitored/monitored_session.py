@@ -40,10 +40,14 @@ class _MonitoredSession:
     def __init__(
         self, session_creator: Any, hooks: Any, should_recover: bool, stop_grace_period_secs: float = 120
     ) -> None:
+        # MTS-GRAPH-03
         self._graph_was_finalized: bool = tf.get_default_graph().finalized
+        # MTS-LIFE-06, Q-21: not copied; of a generator, `begin` leaves nothing.
         self._hooks = hooks or []
+        # MTS-LIFE-02, MTS-LIFE-03
         for hook in self._hooks:
             hook.begin()
+        # MTS-LIFE-04, Q-14: what fails from here on leaves all that is made by then, a finalised graph too.
         creator = session_creator or ChiefSessionCreator()
         self._coordinated_creator = _CoordinatedSessionCreator(creator, self._hooks, stop_grace_period_secs)
         if should_recover:
@@ -65,6 +69,7 @@ class _MonitoredSession:
 
         Rules: MTS-RUN-01 to MTS-RUN-13, MTS-EXC-03, MTS-EXC-04, MTS-CLOSE-05.
         """
+        # MTS-CLOSE-05, Q-04: None once closed, which has no run.
         return self._sess.run(fetches, feed_dict=feed_dict, options=options, run_metadata=run_metadata)
 
     def run_step_fn(self, step_fn: session_layers.StepFn) -> Any:
@@ -80,6 +85,7 @@ class _MonitoredSession:
         if names not in (("step_context",), ("self", "step_context")):
             text = "`step_fn` may either have one `step_context` argument, or `self` and `step_context` arguments"
             raise ValueError(f"{text} if it's an instance method. Got {names} instead.")
+        # MTS-STEP-04: whatever was requested before.
         return self._sess.run_step_fn(step_fn, self._tf_sess(), run_with_hooks=None)
 
     def should_stop(self) -> bool:
@@ -102,25 +108,31 @@ class _MonitoredSession:
         return self
 
     def __exit__(self, exception_type: Any, exception_value: Any, traceback: Any) -> bool:
+        # MTS-EXC-01, Q-05: membership, so that a subclass is another error.
         if exception_type in errors.END_OF_INPUT_ERRORS:
             exception_type = None
+        # MTS-EXC-02, MTS-EXC-10
         self._close_internal(exception_type)
         return exception_type is None
 
     def _close_internal(self, exception_type: type[BaseException] | None = None) -> None:
         """Close; `end` is called only without an exception. Rules: MTS-CLOSE-01, MTS-EXC-02."""
         try:
+            # MTS-CLOSE-02, MTS-CLOSE-03, Q-03, Q-06: None once closed; what it raises leaves.
             if not exception_type:
                 for hook in self._hooks:
                     hook.end(self._tf_sess())
         finally:
             try:
                 if self._sess is None:
+                    # MTS-CLOSE-03, MTS-CLOSE-04
                     raise RuntimeError("Session is already closed.")
                 self._sess.close()
             finally:
                 self._sess = None
+                # MTS-CLOSE-05, MTS-GRAPH-04
                 self._coordinated_creator.tf_sess = self._coordinated_creator.coord = None
+                # MTS-GRAPH-02, MTS-GRAPH-05, Q-15: the default graph of this moment, whichever that is.
                 if not self._graph_was_finalized:
                     _tensorflow.unfinalize(tf.get_default_graph())
 
@@ -194,11 +206,15 @@ class _CoordinatedSessionCreator:
 
     def create_session(self) -> session_layers.CoordinatedSession:
         """Make a `tf.Session`, start its queue runners, show it to the hooks, wrap it."""
+        # Q-16: kept also if something below fails; then nothing closes it.
         self.tf_sess = self._session_creator.create_session()
+        # MTS-EXC-09, Q-07
         self.coord = Coordinator(clean_stop_exception_types=[])
         if tf.get_collection(tf.GraphKeys.QUEUE_RUNNERS):
+            # MTS-QR-01
             start_queue_runners(sess=self.tf_sess, coord=self.coord)
         for hook in self._hooks:
+            # MTS-LIFE-02, MTS-LIFE-04
             hook.after_create_session(self.tf_sess, self.coord)
         return session_layers.CoordinatedSession(
             session_layers.HookedSession(self.tf_sess, self._hooks), self.coord, self._stop_grace_period_secs

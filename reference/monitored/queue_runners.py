@@ -155,9 +155,10 @@ class QueueRunner:
                 with self._lock:
                     self._exceptions_raised.append(error)
                 raise
+            # MTS-QR-03, MTS-QR-06
             coord.request_stop(error)
         finally:
-            # The last thread to end closes the queue if its input has ended.
+            # The last thread to end closes the queue if its input has ended (MTS-QR-03, MTS-QR-05).
             with self._lock:
                 self._runs_per_session[sess] -= 1
                 if input_ended and self._runs_per_session[sess] == 0:
@@ -168,12 +169,14 @@ class QueueRunner:
         while not (coord and coord.should_stop()):
             try:
                 enqueue()
+            # MTS-QR-05
             except self._queue_closed_exception_types:
                 return True
         return False
 
     def _cancel_on_stop(self, sess: Any, coord: Any) -> None:
         coord.wait_for_stop()
+        # MTS-QR-02, MTS-QR-06
         _run_leniently(sess, self._cancel_op)
 
     def to_proto(self, export_scope: str | None = None) -> Any:

@@ -30,6 +30,7 @@ def record(
     # Each entry is taken apart, so that one that is no pair fails here, before the state file is written.
     renewed = [(listed_path, when) for listed_path, when in listed if listed_path != path]
     renewed.append((path, now))
+    # MTS-CKP-02, Q-35
     fallen = renewed.pop(0) if len(renewed) > max_to_keep else None
     return renewed, fallen
 

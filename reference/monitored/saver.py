@@ -130,21 +130,25 @@ class Saver:
         if os.path.split(state_name)[0]:
             raise ValueError("'latest_filename' must not contain path components")
         save_path = tf.compat.as_str(save_path)
+        # MTS-CKP-01
         target = self._numbered_path(sess, save_path, global_step, state_name)
         if not _tensorflow.is_session(sess):
             raise TypeError(f"'sess' must be a Session; {sess}")
         written: str | None = None
+        #
         if not self._is_empty:
             directory = os.path.dirname(save_path)
             try:
                 fetch, feed = self.saver_def.save_tensor_name, self.saver_def.filename_tensor_name
                 written = tf.compat.as_str(sess.run(fetch, {feed: target}))
+                # MTS-CKP-02, MTS-CKP-04
                 if write_state:
                     self._list_checkpoint(written, directory, state_name)
                     self._delete_one_evicted(meta_graph_suffix)
             except (tf.errors.FailedPreconditionError, tf.errors.NotFoundError):
                 if tf.io.gfile.isdir(directory):
                     raise
+                # MTS-CKP-08
                 text = f"Parent directory of {save_path} doesn't exist, can't save."
                 raise ValueError(text)  # noqa: B904 - chained as TensorFlow does
         if write_meta_graph:
@@ -271,6 +275,7 @@ class Saver:
 
     def _numbered_path(self, sess: Any, save_path: str, step: Any, state_name: str) -> str:
         if step is None:
+            # MTS-CKP-06
             if os.path.basename(save_path) == state_name and not self._sharded:
                 names = f"'{state_name}' and '{save_path}'"
                 raise ValueError(f"'latest_filename' collides with 'save_path': {names}")
@@ -293,6 +298,7 @@ class Saver:
     def _delete_one_evicted(self, meta_graph_suffix: str) -> None:
         if not self._checkpoints_to_be_deleted:
             return
+        # MTS-CKP-02, MTS-CKP-03
         path, saved_at = self._checkpoints_to_be_deleted.pop(0)
         spared, self._next_checkpoint_time = retention.spare(
             saved_at, self._next_checkpoint_time, self.saver_def.keep_checkpoint_every_n_hours
@@ -330,6 +336,7 @@ def saver_or_default() -> Any:
         text = "Please indicate which one to use by passing it to the constructor."
         raise RuntimeError(f"More than one item in collection {tf.GraphKeys.SAVERS}. {text}")
     if savers:
+        # MTS-GRAPH-05
         return savers[0]
     saver = Saver(sharded=True, allow_empty=True)
     tf.add_to_collection(tf.GraphKeys.SAVERS, saver)

@@ -42,12 +42,14 @@ class Scaffold:
         copy_from_scaffold: "Scaffold | None" = None,
         local_init_feed_dict: dict[Any, Any] | None = None,
     ) -> None:
+        # MTS-SCF-01
         self._init_op, self._init_feed_dict, self._user_init_fn = init_op, init_feed_dict, init_fn
         self._ready_op, self._ready_for_local_init_op = ready_op, ready_for_local_init_op
         self._local_init_op, self._local_init_feed_dict = local_init_op, local_init_feed_dict
         self._summary_op, self._saver = summary_op, saver
         if copy_from_scaffold is not None:
             self._fill_from(copy_from_scaffold)
+        # MTS-SCF-07
         init_fn = self._user_init_fn
         self._init_fn = (lambda session: init_fn(self, session)) if init_fn else None
 
@@ -72,15 +74,20 @@ class Scaffold:
         makers = (_default_init_op, _default_ready_op, _default_local_ready_op, Scaffold.default_local_init_op)
         for part, make in zip(_MADE_IF_MISSING, (*makers, tf.summary.merge_all), strict=True):
             if getattr(self, "_" + part) is None:
+                # MTS-SCF-02, MTS-SCF-03
                 key = getattr(tf.GraphKeys, part.upper())
                 setattr(self, "_" + part, Scaffold.get_or_default(part, key, make))
+        # MTS-SCF-06
         if self._saver is None:
             self._saver = saver_or_default()
+        # MTS-SCF-10, Q-43: the Checkpoint of TensorFlow 2; that of TensorFlow 1 has no `build`.
         if isinstance(self._saver, _tensorflow.Checkpoint):
             self._saver = saver_for_checkpoint_object(self._saver)
         else:
             self._saver.build()
+        # MTS-GRAPH-01
         tf.get_default_graph().finalize()
+        # MTS-SCF-09
         tf.logging.info("Graph was finalized.")
         return self
 
@@ -141,7 +148,9 @@ class Scaffold:
         if len(items) > 1:
             text = 'More than one item in the collection "%s". Please indicate which one to use by passing it to '
             text += "the tf.Scaffold constructor as:  tf.Scaffold(%s=item to use)"
+            # MTS-SCF-04, Q-02
             raise RuntimeError(text, collection_key, arg_name)
+        # MTS-GRAPH-05
         if items:
             return items[0]
         made = default_constructor()
@@ -160,16 +169,19 @@ class Scaffold:
 
 
 def _default_init_op() -> tf.Operation:
+    # MTS-SCF-05
     variables, resources = tf.global_variables_initializer(), _initialize(tf.GraphKeys.RESOURCES)
     return tf.group(variables, resources, tf.get_collection("saved_model_initializers"))
 
 
 def _default_ready_op() -> tf.Tensor:
+    # MTS-SCF-05
     variables = tf.report_uninitialized_variables()
     return tf.concat([variables, _uninitialized(tf.GraphKeys.RESOURCES, tf.GraphKeys.LOCAL_RESOURCES)], 0)
 
 
 def _default_local_ready_op() -> tf.Tensor:
+    # MTS-SCF-05
     variables = tf.report_uninitialized_variables(tf.global_variables())
     return tf.concat([variables, _uninitialized(tf.GraphKeys.RESOURCES)], 0)
 

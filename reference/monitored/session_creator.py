@@ -35,6 +35,7 @@ class _ScaffoldedSessionCreator(SessionCreator):
     def _finalize(self) -> SessionManager:
         """Finalise the scaffold; return the manager made from it the first time."""
         self._scaffold.finalize()
+        # MTS-SES-14
         if not self._session_manager:
             self._session_manager = SessionManager(
                 local_init_op=self._scaffold.local_init_op,

@@ -40,6 +40,7 @@ class StepContext:
     @property
     def session(self) -> tf.Session:
         """The raw `tf.Session`; after a recovery within one call it is the old, closed one."""
+        # MTS-STEP-05, Q-12
         return self._session
 
     def run_with_hooks(self, *args: Any, **kwargs: Any) -> Any:
@@ -51,6 +52,7 @@ class StepContext:
 
         It does not make `should_stop()` true.
         """
+        # MTS-STEP-03, Q-13
         raise StopIteration("step_fn has requested the iterations to stop.")
 
 
@@ -112,6 +114,7 @@ class SessionLayer:
 
         Rule: MTS-STEP-02.
         """
+        # MTS-STEP-06: a coordinator is asked where `run` fails, and nowhere else.
         return step_fn(StepContext(raw_session, run_with_hooks or self.run))
 
 
@@ -132,6 +135,7 @@ class RecoveringSession(SessionLayer):
     def _create_session(self) -> Any:
         while True:
             try:
+                # MTS-LIFE-05, Q-17
                 return self._sess_creator.create_session()
             except errors.PREEMPTION_ERRORS as error:
                 tf.logging.info(errors.PREEMPTED_IN_CREATION, error)
@@ -148,10 +152,12 @@ class RecoveringSession(SessionLayer):
         try:
             stop: bool = self._sess._check_stop()
         except errors.PREEMPTION_ERRORS as error:
+            # MTS-EXC-11, Q-11: that a hook requested stop is forgotten with its session.
             tf.logging.info(errors.PREEMPTED_IN_STOP_CHECK, error)
             self.close()
             self._sess = self._create_session()
             return False
+        # MTS-EXC-07, Q-08, Q-26: a KeyboardInterrupt, which is no Exception, leaves.
         except Exception:
             return True
         return stop
@@ -177,8 +183,10 @@ class RecoveringSession(SessionLayer):
             try:
                 if not self._sess:
                     self._sess = self._create_session()
+                # MTS-EXC-12: in a new session if making one failed the last time.
                 return attempt(self._sess)
             except errors.PREEMPTION_ERRORS as error:
+                # MTS-EXC-04, Q-05, Q-10: subclasses too; what hooks requested is forgotten.
                 tf.logging.info(errors.PREEMPTED_IN_RUN, error)
                 self.close()
                 self._sess = None
@@ -214,6 +222,7 @@ class CoordinatedSession(SessionLayer):
         stopped = time.monotonic()
         self._coord.request_stop()
         try:
+            # MTS-EXC-08, Q-07, Q-09: raises what a thread reported, in place of whatever ends the session.
             self._coord.join(stop_grace_period_secs=self._stop_grace_period_secs, ignore_live_threads=True)
         finally:
             if isinstance(self._sess, HookedSession):
@@ -240,6 +249,7 @@ class CoordinatedSession(SessionLayer):
         except errors.PREEMPTION_ERRORS:
             raise
         except Exception:
+            # MTS-EXC-14
             raise error from None
 
 
@@ -309,6 +319,8 @@ class HookedSession(SessionLayer):
         if self.should_stop():
             raise RuntimeError("Run called even after should_stop requested.")
         request = (fetches, feed_dict, options, run_metadata)
+        # Q-22: not run directly, as a hook may close this layer meanwhile.
         results, stop = step.run_step(self._sess, self._hooks, *request, super().run, self._runner)
+        # MTS-RUN-10, Q-10: not reached by a run that fails.
         self._should_stop = self._should_stop or stop
         return results

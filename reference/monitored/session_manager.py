@@ -47,6 +47,7 @@ class SessionManager:
         self._local_init_options = {"feed_dict": local_init_feed_dict, "options": local_init_run_options}
         self._recovery_wait_secs = recovery_wait_secs
         self._target: str | None = None
+        # MTS-SES-09
         if ready_for_local_init_op is not None and local_init_op is None:
             text = "If you pass a ready_for_local_init_op you must also pass a local_init_op"
             raise ValueError(f"{text} , ready_for_local_init_op [{ready_for_local_init_op}]")
@@ -79,12 +80,15 @@ class SessionManager:
         source = (saver, checkpoint_dir, checkpoint_filename_with_path, wait_secs)
         session, restored = self._open_and_restore(master, config, *source)
         if not restored:
+            # MTS-SES-06
             if init_op is None and not init_fn and self._local_init_op is None:
                 raise RuntimeError("Model is not initialized and no init_op or init_fn or local_init_op was given")
+            # MTS-SES-01, MTS-SES-02
             if init_op is not None:
                 session.run(init_op, feed_dict=init_feed_dict)
             if init_fn:
                 init_fn(session)
+        # MTS-SES-07
         failure, init = "Init operations did not make model ready", f"Init op: {_name_of(init_op)}, init fn: {init_fn}"
         ready, reason = self._try_run_local_init_op(session)
         if not ready:
@@ -168,6 +172,7 @@ class SessionManager:
         self._target = master
         _tensorflow.initialize_strategy_system()
         session = tf.Session(self._target, graph=self._graph, config=config)
+        # MTS-SES-03
         if checkpoint_dir and filename:
             raise ValueError("Can not provide both checkpoint_dir and checkpoint_filename_with_path.")
         if not saver:
@@ -178,6 +183,7 @@ class SessionManager:
         if not checkpoint_dir:
             return session, False
         state = get_checkpoint_state(checkpoint_dir)
+        # MTS-SES-11
         waited: float = 0
         while not state and waited < wait_secs:
             tf.logging.info("Waiting for checkpoint to be available.")
@@ -186,7 +192,9 @@ class SessionManager:
             state = get_checkpoint_state(checkpoint_dir)
         if not state:
             return session, False
+        # MTS-SES-04, MTS-SES-13, Q-36: a checkpoint that is named and not there is an error.
         _restore(session, saver, state.model_checkpoint_path)
+        # MTS-SES-05
         saver.recover_last_checkpoints(state.all_model_checkpoint_paths)
         return session, True
 
@@ -197,6 +205,7 @@ class SessionManager:
         ready, reason = _is_ready(self._ready_for_local_init_op, session, "Model not ready for local init")
         if not ready:
             return False, reason
+        # MTS-SES-15
         tf.logging.info("Running local_init_op.")
         session.run(self._local_init_op, **self._local_init_options)
         tf.logging.info("Done running local_init_op.")

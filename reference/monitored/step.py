@@ -16,7 +16,7 @@ from monitored.session_run_hook import SessionRunArgs, SessionRunContext, Sessio
 _tuple = tuple.__new__  # makes a named tuple in a third of the time
 
 CALLER = "caller"
-"""The key of the user's own fetches; a hook that equals it takes their place. Rule: MTS-RUN-03."""
+"""The key of the user's own fetches; a hook that equals it takes their place. Rules: MTS-RUN-03, Q-20."""
 
 
 def run_step(
@@ -41,14 +41,18 @@ def run_step(
     Rules: MTS-RUN-02, MTS-RUN-03, MTS-RUN-04, MTS-RUN-07, MTS-RUN-08, MTS-RUN-10, MTS-EXC-03.
     """
     runner = runner if options is None and run_metadata is None else None
+    # MTS-RUN-04
     context = SessionRunContext(_tuple(SessionRunArgs, (fetches, feed_dict, None)), session)
+    # MTS-RUN-07, MTS-RUN-08, Q-19: the user's own objects if there are any.
     options, run_metadata = options or tf.RunOptions(), run_metadata or tf.RunMetadata()
     requested, feeds, has_options = _collect_requests(hooks, context, fetches, feed_dict, options)
     outputs = None if runner is None or has_options else runner.run(session, requested, feeds)
     if outputs is None:
         outputs = (run or session.run)(fetches=requested, feed_dict=feeds, options=options, run_metadata=run_metadata)
+    # MTS-RUN-08, MTS-RUN-11, Q-40: one that asked for nothing is looked up too, and must be hashable.
     for hook in hooks:
         hook.after_run(context, _tuple(SessionRunValues, (outputs.get(hook), options, run_metadata)))
+    # MTS-RUN-10, Q-20
     return outputs[CALLER], context.stop_requested
 
 
@@ -66,8 +70,10 @@ def _collect_requests(
         request = hook.before_run(context)
         if request is None:
             continue
+        # MTS-RUN-03, MTS-RUN-09, MTS-RUN-11
         if request.fetches is not None:
             requested[hook] = request.fetches
+        # MTS-RUN-05, MTS-RUN-06
         if request.feed_dict:
             _refuse_double_feeds("Same tensor is fed by two hooks.", hook_feeds, request.feed_dict)
             hook_feeds.update(request.feed_dict)
@@ -93,6 +99,7 @@ def _refuse_double_feeds(message: str, feeds: dict[Any, Any], others: dict[Any, 
 
     Rule: MTS-RUN-06.
     """
+    # Q-18
     conflicts = set(feeds.keys()) & set(others.keys())
     if conflicts:
         raise RuntimeError(f"{message} Conflict(s): {list(conflicts)}")
@@ -110,6 +117,7 @@ def merge_run_options(options: tf.RunOptions, requested: tf.RunOptions) -> None:
         setattr(options, field, max(getattr(options, field), getattr(requested, field)))
     options.output_partition_graphs |= requested.output_partition_graphs
     debug, asked = options.debug_options, requested.debug_options
+    # Q-19: options that are used again watch more each time.
     debug.debug_tensor_watch_opts.extend(asked.debug_tensor_watch_opts)
     debug.reset_disk_byte_usage = debug.reset_disk_byte_usage or asked.reset_disk_byte_usage
     options.report_tensor_allocations_upon_oom |= requested.report_tensor_allocations_upon_oom

@@ -57,13 +57,18 @@ def MonitoredTrainingSession(
     """
     summaries = _periods(save_summaries_secs, save_summaries_steps, default_secs=None, default_steps=100)
     checkpoints = _periods(save_checkpoint_secs, save_checkpoint_steps, default_secs=600, default_steps=None)
+    # MTS-ARG-09
     scaffold = scaffold or Scaffold()
+    # MTS-ARG-08, MTS-ARG-12, Q-21: the caller's own list, and nothing of what is a chief's.
     if not is_chief:
         worker = WorkerSessionCreator(scaffold, master, config, max_wait_secs)
         return MonitoredSession(worker, hooks or [], stop_grace_period_secs)
 
+    # MTS-ARG-07, MTS-ARG-08
     all_hooks: list[Any] = list(chief_only_hooks or ())
+    # MTS-ARG-05
     summary_dir = summary_dir or checkpoint_dir
+    # MTS-ARG-06
     if summary_dir and _is_on(log_step_count_steps):
         all_hooks.append(StepCounterHook(output_dir=summary_dir, every_n_steps=log_step_count_steps))
     if summary_dir and _is_on(summaries["save_steps"], summaries["save_secs"]):
@@ -71,6 +76,7 @@ def MonitoredTrainingSession(
     if checkpoint_dir and _is_on(checkpoints["save_secs"], checkpoints["save_steps"]):
         checkpoints |= {"scaffold": scaffold, "save_graph_def": save_graph_def}
         all_hooks.append(CheckpointSaverHook(checkpoint_dir, **checkpoints))
+    # Q-23: so hooks of the user see a step when it is saved.
     all_hooks.extend(hooks or ())
     chief = ChiefSessionCreator(scaffold, master, config, checkpoint_dir)
     return MonitoredSession(chief, all_hooks, stop_grace_period_secs)
@@ -79,10 +85,11 @@ def MonitoredTrainingSession(
 def _periods(secs: Any, steps: Any, default_secs: float | None, default_steps: int | None) -> dict[str, Any]:
     """Return a hook's periods: the defaults if neither is given, None for one that is not.
 
-    Rules: MTS-ARG-01, MTS-ARG-02.
+    Rules: MTS-ARG-01, MTS-ARG-02, MTS-ARG-10.
     """
     if steps == USE_DEFAULT and secs == USE_DEFAULT:
         return {"save_secs": default_secs, "save_steps": default_steps}
+    # MTS-ARG-03, Q-01: both, if both are given; the hook's timer refuses that.
     secs, steps = (None if period == USE_DEFAULT else period for period in (secs, steps))
     return {"save_secs": secs, "save_steps": steps}
 

@@ -60,14 +60,16 @@ class CheckpointSaverHook(SessionRunHook):
         listeners: Sequence[Any] | None = None,
         save_graph_def: bool = True,
     ) -> None:
+        # MTS-CKH-08
         tf.logging.info("Create CheckpointSaverHook.")
+        # MTS-CKH-06
         if saver is not None and scaffold is not None:
             raise ValueError("You cannot provide both saver and scaffold.")
         self._saver, self._scaffold = saver, scaffold
         self._checkpoint_dir, self._save_path = checkpoint_dir, os.path.join(checkpoint_dir, checkpoint_basename)
         self._timer = SecondOrStepTimer(every_secs=save_secs, every_steps=save_steps)
         self._listeners = listeners or []
-        # More than one run takes: the real global step is looked at after every run.
+        # More than one run takes: the real global step is looked at after every run (MTS-CKH-02).
         self._steps_per_run = 1000000
         self._save_graph_def, self._reader = save_graph_def, TensorReader(variable_read_by)
 
@@ -97,14 +99,16 @@ class CheckpointSaverHook(SessionRunHook):
         """
         global_step = session.run(self._global_step_tensor)
         self._write_graph()
+        # MTS-CKH-01, MTS-CKH-04: a listener that wants to stop is not heard yet.
         self._save(session, global_step)
         self._timer.update_last_triggered_step(global_step)
 
     def _write_graph(self) -> None:
-        # Not in begin: hooks after this one still add to the graph there.
+        # Not in begin: hooks after this one still add to the graph there (MTS-EVT-02).
         graph = tf.get_default_graph()
         graph_def = graph.as_graph_def(add_shapes=True)
         if self._save_graph_def:
+            # MTS-CKH-07, Q-42: TensorFlow wants text here, and takes no path object.
             write_graph_text(graph_def, self._checkpoint_dir, "graph.pbtxt")
         saver_def = saver.saver_def if (saver := self._get_saver()) else None
         meta_graph_def = tf.train.export_meta_graph(graph_def=graph_def, saver_def=saver_def)
@@ -126,6 +130,7 @@ class CheckpointSaverHook(SessionRunHook):
         source = (self._reader.read, session, self._global_step_tensor)
         step = due_step(self._timer, stale_step, self._steps_per_run, *source)
         if step is not None:
+            # MTS-CKH-05, Q-32
             self._timer.update_last_triggered_step(step)
             if self._save(session, step):
                 run_context.request_stop()
@@ -136,6 +141,7 @@ class CheckpointSaverHook(SessionRunHook):
         Rules: MTS-CKH-03.
         """
         last_step = session.run(self._global_step_tensor)
+        # MTS-CKH-03, Q-32
         if last_step != self._timer.last_triggered_step():
             self._save(session, last_step)
         for listener in self._listeners:
@@ -158,6 +164,7 @@ class CheckpointSaverHook(SessionRunHook):
 
     def _write(self, saver: Any, session: Any, step: Any) -> None:
         saver.save(session, self._save_path, global_step=step, write_meta_graph=self._save_graph_def)
+        # MTS-EVT-03, MTS-EVT-04, Q-37, Q-38: without the step, and not flushed.
         log = tf.SessionLog(status=tf.SessionLog.CHECKPOINT, checkpoint_path=self._save_path)
         self._summary_writer.add_session_log(log, step)
 
@@ -188,5 +195,6 @@ class CheckpointSaverHook(SessionRunHook):
         if len(savers) > 1:
             text = "Please indicate which one to use by passing it to the constructor."
             raise RuntimeError(f"More than one item in collection {key}. {text}")
+        # Q-34: shared by all hooks that come this way, whatever their directory.
         self._saver = savers[0]
         return self._saver

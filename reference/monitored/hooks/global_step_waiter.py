@@ -39,6 +39,7 @@ class GlobalStepWaiterHook(SessionRunHook):
         if not self._worker_is_started and not target <= 0:
             text = "Waiting for global step %d before starting training."
             tf.logging.info(text, target)
+            # MTS-GSW-01, Q-44: asks nobody whether to stop.
             while not (step := run_context.session.run(self._global_step_tensor)) >= target:
                 if step - logged_step > 1000:
                     tf.logging.info(f"{text} Current step is %d.", target, step)

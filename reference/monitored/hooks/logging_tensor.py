@@ -32,6 +32,7 @@ class LoggingTensorHook(SessionRunHook):
         at_end: bool = False,
         formatter: Callable[[dict[Any, Any]], str] | None = None,
     ) -> None:
+        # MTS-LOG-01
         only_at_end = at_end and every_n_iter is None and every_n_secs is None
         if not only_at_end and (every_n_iter is None) == (every_n_secs is None):
             raise ValueError("either at_end and/or exactly one of every_n_iter and every_n_secs must be provided.")
@@ -39,6 +40,7 @@ class LoggingTensorHook(SessionRunHook):
             raise ValueError(f"invalid every_n_iter={every_n_iter!s}.")
         is_dict = isinstance(tensors, dict)
         self._tag_order: Any = sorted(tensors) if is_dict else tensors
+        # MTS-LOG-03, Q-29: a generator is exhausted here, which leaves no order.
         self._tensors: Any = tensors if is_dict else {tensor: tensor for tensor in tensors}
         self._formatter, self._log_at_end = formatter, at_end
         self._timer: Any = NeverTriggerTimer() if only_at_end else SecondOrStepTimer(every_n_secs, every_n_iter)
@@ -79,7 +81,7 @@ class LoggingTensorHook(SessionRunHook):
 
         Rules: MTS-LOG-02.
         """
-        # Not restored if the formatter raises: tf.train leaves suppress=True behind as well.
+        # Not restored if the formatter raises: tf.train leaves suppress=True behind as well (Q-29).
         print_options = np.get_printoptions()
         np.set_printoptions(suppress=True)
         elapsed_secs, _ = self._timer.update_last_triggered_step(self._iter_count)

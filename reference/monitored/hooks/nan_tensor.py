@@ -45,6 +45,7 @@ class NanTensorHook(SessionRunHook):
 
         Rules: MTS-NAN-01.
         """
+        # MTS-NAN-01, Q-23: too late to prevent a save by a hook before this one.
         if np.isnan(run_values.results):
             text = "Model diverged with loss = NaN."
             if self._fail_on_nan_loss:

@@ -33,6 +33,7 @@ class StepCounterHook(SessionRunHook):
         self._timer = SecondOrStepTimer(every_steps=every_n_steps, every_secs=every_n_secs)
         self._summary_writer, self._output_dir = summary_writer, output_dir
         self._last_global_step: Any = None
+        # MTS-STC-01, Q-28
         self._steps_per_run, self._reader = 1, TensorReader(variable_read_by)
 
     def _set_steps_per_run(self, steps_per_run: int) -> None:

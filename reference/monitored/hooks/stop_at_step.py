@@ -36,6 +36,7 @@ class StopAtStepHook(SessionRunHook):
 
         Rules: MTS-STP-01.
         """
+        # MTS-STP-01, Q-27
         if self._last_step is None:
             self._last_step = session.run(self._global_step_tensor) + self._num_steps
 
@@ -52,5 +53,6 @@ class StopAtStepHook(SessionRunHook):
         Rules: MTS-STP-02.
         """
         stale_step, session = run_values.results, run_context.session
+        # MTS-STP-02, Q-28
         if stale_step + 1 >= self._last_step and session.run(self._global_step_tensor) >= self._last_step:
             run_context.request_stop()

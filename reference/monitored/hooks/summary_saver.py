@@ -67,9 +67,11 @@ class SummarySaverHook(SessionRunHook):
         """
         if not self._summary_writer:
             return
+        # MTS-SUM-02
         step = run_values.results["global_step"] + 1
         if self._request_summary:
             step = self._reader.read(run_context.session, self._global_step_tensor)
+            # MTS-SUM-01
             if self._next_step is None:
                 self._summary_writer.add_session_log(tf.SessionLog(status=tf.SessionLog.START), step)
             self._timer.update_last_triggered_step(step)
@@ -87,5 +89,6 @@ class SummarySaverHook(SessionRunHook):
 
     def _get_summary_op(self) -> list[Any] | None:
         """Return the summaries as a list, None if there are none."""
+        # MTS-ARG-09, MTS-SUM-03, Q-30: a tuple is not a list, and becomes the one item of one.
         summary_op = self._scaffold.summary_op if self._summary_op is None else self._summary_op
         return summary_op if summary_op is None or isinstance(summary_op, list) else [summary_op]
