@@ -28,6 +28,7 @@ extensions = [
     "specification",
     "sources",
     "identifiers",
+    "status",
     "pictures",
 ]
 exclude_patterns = ["_build", "_extensions"]
