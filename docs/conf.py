@@ -31,7 +31,7 @@ extensions = [
     "status",
     "pictures",
 ]
-exclude_patterns = ["_build", "_extensions", "rules.md"]
+exclude_patterns = ["_build", "_extensions"]
 root_doc = "index"
 
 myst_enable_extensions = ["colon_fence", "attrs_inline", "deflist"]

@@ -87,17 +87,6 @@ def test_a_mark_that_names_no_rule_is_refused(tmp_path, arguments, complaint):
     assert complaint in done.stdout + done.stderr
 
 
-def test_rules_are_read_from_either_form_of_the_documentation(tmp_path):
-    assert rule_results.known_rules(tmp_path) == ()
-    (tmp_path / "specification").mkdir()
-    (tmp_path / "specification" / "run.md").write_text(
-        "# Run\n\n:::{rule} MTS-RUN-01 no run after a requested stop\n:since: 1.4\n\nText of MTS-RUN-02.\n:::\n\n"
-        "::::{rule} Q-07 a title\n::::\n"
-    )
-    (tmp_path / "rules.md").write_text("- **MTS-RUN-01** Text.\n- **MTS-RUN-03** Text, see **Q-01**.\n")
-    assert set(rule_results.known_rules(tmp_path)) == {"MTS-RUN-01", "MTS-RUN-03", "Q-07"}
-
-
 def results(**changed):
     entry = {"passed": 1, "failed": 0, "skipped": 2, "tests": ["tests/test_a.py::test"]}
     given = {"date": "2026-01-01", "versions": {"python": "3.12"}, "command": "python -m pytest a", "rules": {}}

@@ -11,7 +11,6 @@ import datetime
 import importlib.metadata
 import json
 import platform
-import re
 import shlex
 import subprocess
 import sys
@@ -21,26 +20,12 @@ from typing import Any
 
 import pytest
 
+from tools import rules
+
 ROOT = Path(__file__).resolve().parent.parent
-_RULE = re.compile(r"^(?::::+\{rule\} +|- \*\*)((?:MTS-[A-Z]+|Q)-\d\d)\b", flags=re.MULTILINE)
 _RESULTS = pytest.StashKey["Results"]()
 _OUTCOMES = ("passed", "skipped", "failed")
 """From the least to the most that an outcome of a part of a test says about the test."""
-
-
-def known_rules(docs: Path = ROOT / "docs") -> tuple[str, ...]:
-    """Return the ids of all rules and quirks that the documentation has."""
-    return tuple(dict.fromkeys(rule for page in pages_of_rules(docs) for rule in rules_on(page)))
-
-
-def pages_of_rules(docs: Path = ROOT / "docs") -> list[Path]:
-    """Return the pages on which rules are written."""
-    return [page for page in (docs / "rules.md", *sorted(docs.glob("specification/*.md"))) if page.exists()]
-
-
-def rules_on(page: Path) -> list[str]:
-    """Return the ids of the rules that are written on a page, in order."""
-    return _RULE.findall(page.read_text(encoding="utf-8"))
 
 
 def rules_of(node: pytest.Item) -> tuple[str, ...]:
@@ -108,7 +93,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     """Declare the marker, and watch the tests."""
     config.addinivalue_line("markers", "rule(*ids): the rules that the test checks")
-    config.stash[_RESULTS] = Results(known_rules())
+    config.stash[_RESULTS] = Results(rules.read_rules())
     config.pluginmanager.register(config.stash[_RESULTS])
 
 

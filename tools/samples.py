@@ -50,7 +50,7 @@ from tools.forking import Tell, fork, output_to
 
 ROOT = Path(__file__).resolve().parent.parent
 SKIPPED = {"build", "dist", "node_modules", "__pycache__"}
-LIMIT_SECS = 120.0
+LIMIT_SECS = 300.0
 OK, FAILED, USAGE = range(3)
 
 LEFT_ALONE, PARSED, RUN, WRONG = "left alone", "parsed", "run", "failed"

@@ -57,7 +57,7 @@ def _facts(traced: rules.Traced) -> nodes.Node:
     rule, result = traced.rule, traced.result
     releases: list[nodes.Node] = [nodes.Text("TensorFlow " + ", ".join(rule.releases))]
     if rule.differences:
-        releases += [nodes.Text("; before that: " + ", ".join(rule.differences))]
+        releases += [nodes.Text("; what differed: " + ", ".join(rule.differences))]
     rows = [("Holds in", releases)]
     if rule.id in rules.OUT_OF_SCOPE:
         rows.append(("Code", [nodes.Text(f"none: {rules.OUT_OF_SCOPE[rule.id]}")]))

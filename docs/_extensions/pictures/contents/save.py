@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 TITLE = "A checkpoint is saved"
 CAPTION = (
-    "One save at step N by `CheckpointSaverHook` and by `monitored.extras.AsyncCheckpointSaverHook`. Time goes down; "
+    "One save at step N by `CheckpointSaverHook` and by `AsyncCheckpointSaverHook`. Time goes down; "
     "heights are no durations."
 )
 DESCRIPTION = (
