@@ -9,8 +9,17 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-_COORDINATOR_METHODS = ("register_thread", "should_stop", "stop_on_exception", "wait_for_stop")
+from monitored.coordinator import Coordinator
+
 _Round = Callable[..., object] | None
+
+
+def _is_coordinator(coord: Any) -> bool:
+    """Return whether `coord` is a Coordinator: this package's or TensorFlow's, which is not imported here."""
+    return any(
+        cls is Coordinator or (cls.__name__ == "Coordinator" and cls.__module__.startswith("tensorflow."))
+        for cls in type(coord).__mro__
+    )
 
 
 class LooperThread(threading.Thread):
@@ -29,12 +38,12 @@ class LooperThread(threading.Thread):
         """Make the thread, not yet started, and register it with `coord`.
 
         Rounds begin every `timer_interval_secs` seconds, the first at once; None means back to
-        back. ValueError if `coord` lacks a coordinator's methods, or if there are `args` or
-        `kwargs` but no `target`.
+        back. ValueError if `coord` is neither a `Coordinator` nor `tf.train.Coordinator`, or if
+        there are `args` or `kwargs` but no `target`.
 
         Rules: MTS-LPR-01.
         """
-        if not all(hasattr(type(coord), method) for method in _COORDINATOR_METHODS):
+        if not _is_coordinator(coord):
             text = "'coord' argument must be a Coordinator: %s"
             raise ValueError(text % coord)
         super().__init__()
