@@ -431,6 +431,29 @@ def test_which_end_closes_the_queue(train, record, first, last):
         record.outcome("thread", thread.run)
 
 
+@pytest.mark.parametrize("first, last", (("ValueError", "OutOfRangeError"), ("OutOfRangeError", "ValueError")))
+@conforms("MTS-QR-03")
+def test_which_end_closes_the_queue_without_a_coordinator(train, record, first, last):
+    queue = tf.FIFOQueue(2, [tf.float32], shapes=[[]], name="q")
+    close, cancel = tf.no_op(name="close"), tf.no_op(name="cancel")
+    runner = train.QueueRunner(queue, [queue.enqueue(1.0), queue.enqueue(2.0)], close, cancel)
+    ends = iter((first, last))
+
+    class Session:
+        def make_callable(self, _):
+            def end():
+                raise make_error(next(ends), "the end")
+
+            return end
+
+        def run(self, op):
+            record("ran", op.name)
+
+    for thread in runner.create_threads(Session()):
+        record.outcome("thread", thread.run)
+    record("raised", [type(error).__name__ for error in runner.exceptions_raised])
+
+
 @conforms("MTS-QR-04")
 def test_threads_again_after_the_first_have_ended(train, record):
     queue = tf.FIFOQueue(2, [tf.float32], shapes=[[]], name="q")
