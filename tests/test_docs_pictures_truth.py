@@ -956,7 +956,7 @@ def test_a_worker_looks_again_every_30_seconds(side, fresh_graph, clock, monkeyp
         close(session)
 
     def slept(secs):
-        sleep(secs)
+        sleep(secs)  # on the virtual clock
         log.append(secs)
         if len(clock.sleeps) == 2:
             with tf.Session(server.target) as chief:

@@ -178,25 +178,25 @@ class Commands:
             return KNOWN
         if source is None or not source.is_file():
             raise WrongCommandError(f"there is no program {module}")
-        if not bare:
-            self._parse(words[0] == "-m", module, source, arguments)
-        return PARSED
+        return PARSED if bare else self._parse(words[0] == "-m", module, source, arguments)
 
-    def _parse(self, is_module: bool, module: str, source: Path, arguments: list[str]) -> None:
+    def _parse(self, is_module: bool, module: str, source: Path, arguments: list[str]) -> str:
         """Let a program of this repository read its arguments, and no more."""
-        if not re.search(r"\bparse_args\(", source.read_text(encoding="utf-8")):
-            if not arguments:
-                return
+        text = source.read_text(encoding="utf-8")
+        if not re.search(r"\bparse_args\(", text):
+            if not arguments or "sys.argv" in text:
+                return KNOWN  # to see whether it takes them it would have to run
             raise WrongCommandError(f"{module} has no parser that could read {shlex.join(arguments)}")
         if is_module:  # all parsers of a program are then quick
             importlib.import_module(f"{module}.__main__" if source.name == "__main__.py" else module)
         ended, said = self._forked(lambda log, tell: _parse_here(is_module, module, source, arguments, log, tell))
         if not ended.told and ended.status == 0:  # --help
-            return
+            return PARSED
         if ended.told[:1] != ["parsed"]:
             raise WrongCommandError(f"its parser refuses that: {last_lines(said, 3)}")
         if ended.told[1:]:
             raise WrongCommandError(ended.told[1])
+        return PARSED
 
     def _forked(self, work: Callable[[str, Tell], None]) -> tuple[Ended, str]:
         """Do `work`, which gets the path of its log, in a forked process; return its end and its log."""

@@ -4,9 +4,11 @@
     python -m tools.rule_results all.json conformance.json tests.json    merges files of several runs
 
 A file has, next to what was run on what, for each rule that was tried how many tests passed, failed and
-were skipped, and their names. A test with parameters counts once for each set of parameters and is named once.
+were skipped, and their names; and how often each registered divergence was met. A test with parameters
+counts once for each set of parameters and is named once.
 """
 
+import argparse
 import datetime
 import importlib.metadata
 import json
@@ -14,6 +16,7 @@ import platform
 import shlex
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -136,7 +139,8 @@ def _tensorflow() -> str | None:
 
 def merge(results: list[dict[str, Any]]) -> dict[str, Any]:
     """Return the results of several runs as those of one; ValueError if these were not of the same thing."""
-    merged = {key: value for one in results for key, value in one.items() if key not in ("date", "command", "rules")}
+    added = ("date", "command", "divergences", "rules")
+    merged = {key: value for one in results for key, value in one.items() if key not in added}
     for key, value in merged.items():
         different = [one[key] for one in results if key in one and one[key] != value]
         if different:
@@ -153,6 +157,7 @@ def merge(results: list[dict[str, Any]]) -> dict[str, Any]:
         "date": max(one["date"] for one in results),
         **merged,
         "command": " && ".join(one["command"] for one in results),
+        "divergences": dict(sorted(sum((Counter(one.get("divergences", {})) for one in results), Counter()).items())),
         "rules": {rule: rules[rule] for rule in sorted(rules)},
     }
 
@@ -162,11 +167,20 @@ def write(path: str | Path, results: dict[str, Any]) -> None:
     Path(path).write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
 
 
-def main(arguments: list[str]) -> None:
-    """Merge the files that follow into the first one."""
-    target, *files = arguments
-    write(target, merge([json.loads(Path(file).read_text(encoding="utf-8")) for file in files]))
+def main(arguments: list[str] | None = None) -> int:
+    """Merge files into one; 0 if that was possible, 1 if they are results of different things."""
+    parser = argparse.ArgumentParser(prog="python -m tools.rule_results", description="Merge what several runs wrote.")
+    parser.add_argument("target", help="the file to write")
+    parser.add_argument("files", nargs="+", help="what `pytest --rules-json` wrote")
+    options = parser.parse_args(arguments)
+    try:
+        merged = merge([json.loads(Path(file).read_text(encoding="utf-8")) for file in options.files])
+    except ValueError as error:
+        print(error, file=sys.stderr)
+        return 1
+    write(options.target, merged)
+    return 0
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    sys.exit(main())
