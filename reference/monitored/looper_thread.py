@@ -14,14 +14,6 @@ from monitored.coordinator import Coordinator
 _Round = Callable[..., object] | None
 
 
-def _is_coordinator(coord: Any) -> bool:
-    """Return whether `coord` is a Coordinator: this package's or TensorFlow's, which is not imported here."""
-    return any(
-        cls is Coordinator or (cls.__name__ == "Coordinator" and cls.__module__.startswith("tensorflow."))
-        for cls in type(coord).__mro__
-    )
-
-
 class LooperThread(threading.Thread):
     """A daemon thread that calls `run_loop` until its coordinator stops.
 
@@ -43,7 +35,9 @@ class LooperThread(threading.Thread):
 
         Rules: MTS-LPR-01.
         """
-        if not _is_coordinator(coord):
+        # TensorFlow's class is known by its name, for nothing that supervises a session is imported from there.
+        names = [(cls.__name__, cls.__module__.partition(".")[0]) for cls in type(coord).__mro__]
+        if not isinstance(coord, Coordinator) and ("Coordinator", "tensorflow") not in names:
             text = "'coord' argument must be a Coordinator: %s"
             raise ValueError(text % coord)
         super().__init__()
