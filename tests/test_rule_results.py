@@ -121,5 +121,19 @@ def test_files_are_merged_from_the_command_line(tmp_path):
     paths = [str(tmp_path / name) for name in ("all.json", "a.json", "b.json")]
     for path in paths[1:]:
         rule_results.write(path, results())
-    rule_results.main(paths)
+    assert rule_results.main(paths) == 0
     assert json.loads(Path(paths[0]).read_text())["rules"]["MTS-RUN-01"]["passed"] == 2
+
+
+def test_what_cannot_be_merged_is_said_and_writes_nothing(tmp_path, capsys):
+    merged, given, other, gone = (str(tmp_path / name) for name in ("all.json", "a.json", "b.json", "gone.json"))
+    rule_results.write(given, results(subject="s"))
+    rule_results.write(other, results(subject="another"))
+    assert rule_results.main([merged, given, other]) == 1
+    assert "results of different subject cannot be merged" in capsys.readouterr().err
+    assert rule_results.main([merged, given, gone]) == 1
+    assert gone in capsys.readouterr().err
+    assert not Path(merged).exists()
+    with pytest.raises(SystemExit) as ending:
+        rule_results.main([merged])
+    assert ending.value.code == 2
