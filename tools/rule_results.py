@@ -4,7 +4,8 @@
     python -m tools.rule_results all.json conformance.json tests.json    merges files of several runs
 
 A file has, next to what was run on what, for each rule that was tried how many tests passed, failed and
-were skipped, and their names. A test with parameters counts once for each set of parameters and is named once.
+were skipped, and their names; and how often each registered divergence was met. A test with parameters
+counts once for each set of parameters and is named once.
 """
 
 import argparse
@@ -15,6 +16,7 @@ import platform
 import shlex
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -137,7 +139,8 @@ def _tensorflow() -> str | None:
 
 def merge(results: list[dict[str, Any]]) -> dict[str, Any]:
     """Return the results of several runs as those of one; ValueError if these were not of the same thing."""
-    merged = {key: value for one in results for key, value in one.items() if key not in ("date", "command", "rules")}
+    added = ("date", "command", "divergences", "rules")
+    merged = {key: value for one in results for key, value in one.items() if key not in added}
     for key, value in merged.items():
         different = [one[key] for one in results if key in one and one[key] != value]
         if different:
@@ -154,6 +157,7 @@ def merge(results: list[dict[str, Any]]) -> dict[str, Any]:
         "date": max(one["date"] for one in results),
         **merged,
         "command": " && ".join(one["command"] for one in results),
+        "divergences": dict(sorted(sum((Counter(one.get("divergences", {})) for one in results), Counter()).items())),
         "rules": {rule: by_rule[rule] for rule in sorted(by_rule)},
     }
 
@@ -164,17 +168,17 @@ def write(path: str | Path, results: dict[str, Any]) -> None:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Merge the files that follow into the first one; 0, or 1 if they cannot be read or merged."""
-    parser = argparse.ArgumentParser(prog="python -m tools.rule_results", description="Merge results of several runs.")
-    parser.add_argument("merged", help="the file to write")
-    parser.add_argument("results", nargs="+", help="what --rules-json wrote")
+    """Merge files into one; 0 if that was possible, 1 if they cannot be read, or are results of different things."""
+    parser = argparse.ArgumentParser(prog="python -m tools.rule_results", description="Merge what several runs wrote.")
+    parser.add_argument("target", help="the file to write")
+    parser.add_argument("files", nargs="+", help="what `pytest --rules-json` wrote")
     options = parser.parse_args(arguments)
     try:
-        merged = merge([json.loads(Path(file).read_text(encoding="utf-8")) for file in options.results])
+        merged = merge([json.loads(Path(file).read_text(encoding="utf-8")) for file in options.files])
     except (OSError, ValueError) as error:
         print(error, file=sys.stderr)
         return 1
-    write(options.merged, merged)
+    write(options.target, merged)
     return 0
 
 

@@ -187,33 +187,36 @@ def mutants(result: Json, path: Path) -> str:
 # Divergences
 
 
-def divergence_table(register: list[Json], result: Json) -> str:
-    """Return one line for each entry of the register."""
+def divergence_table(register: list[Json], complete: Json, scenarios: Json) -> str:
+    """Return one line for each entry of the register, with how often either kind of run met it."""
     rows = [
-        (entry["id"], entry["verdict"], code(entry["tensorflow"]), ", ".join(entry["rules"]), met(entry, result))
+        (
+            entry["id"],
+            entry["verdict"],
+            code(entry["tensorflow"]),
+            ", ".join(entry["rules"]),
+            met(entry, complete),
+            met(entry, scenarios),
+        )
         for entry in register
     ]
-    return table(("entry", "verdict", "TensorFlow", "rules", "met"), rows, left=4)
+    days = [f"{what} {run['date'][:10]}" for what, run in (("complete run", complete), ("scenarios", scenarios))]
+    return table(("entry", "verdict", "TensorFlow", "rules", *days), rows, left=4)
 
 
-def met(entry: Json, result: Json) -> str:
-    """How often a complete run met an entry; a run does not know those that were registered after it."""
-    if entry["id"] in result["divergences"]:
-        return f"{result['divergences'][entry['id']]:,}"
-    if entry.get("place"):
-        return f"only in scenarios of {entry['place']}s"
-    return "0" if entry["id"] in result["divergences_unused"] else "registered later"
+def met(entry: Json, run: Json) -> str:
+    """How often a run met an entry; a complete run knows neither clusters nor what was registered after it."""
+    if entry["id"] in run["divergences"]:
+        return f"{run['divergences'][entry['id']]:,}"
+    return "-" if entry["id"] not in run.get("divergences_unused", [entry["id"]]) else "0"
 
 
-def divergence(entry: Json, result: Json) -> str:
+def divergence(entry: Json) -> str:
     """Return the text of one entry."""
-    times = met(entry, result)
-    what = f"{times} times in the complete run of {result['date'][:10]}" if times.isdigit() else times
     rows = [
         ("verdict", entry["verdict"]),
         ("TensorFlow", code(entry["tensorflow"])),
         ("rules", ", ".join(entry["rules"])),
-        ("met", what.replace("1 times", "once") if times == "1" else what),
         ("matches", matcher_in_words(entry)),
     ]
     return entry["reason"] + "\n\n" + table(("", ""), rows, left=2)
