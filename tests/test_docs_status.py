@@ -102,6 +102,14 @@ def test_the_newest_result_comes_first(monkeypatch, tmp_path):
     assert [path.stem for path, _ in status.results("x-*.json")] == ["x-b", "x-a", "x-c"]
 
 
+@pytest.mark.parametrize(("first", "second"), [("2026-01-02T03:00", "2026-01-02T04:00"), ("2026-01-02", "2026-01-02")])
+def test_of_two_results_of_a_day_the_later_comes_first(monkeypatch, tmp_path, first, second):
+    for name, date in (("a", first), ("b", second)):
+        (tmp_path / f"x-{name}.json").write_text(json.dumps({"date": date}), encoding="utf-8")
+    monkeypatch.setattr(status, "RESULTS", tmp_path)
+    assert [path.stem for path, _ in status.results("x-*.json")] == ["x-b", "x-a"]
+
+
 def test_a_result_that_is_missing_is_an_error(monkeypatch, tmp_path):
     monkeypatch.setattr(status, "RESULTS", tmp_path)
     with pytest.raises(FileNotFoundError, match=r"x-\*\.json"):

@@ -135,3 +135,10 @@ def test_files_of_different_things_are_refused(tmp_path, capsys):
     assert rule_results.main(paths) == 1
     assert "results of different subject cannot be merged" in capsys.readouterr().err
     assert not Path(paths[0]).exists()
+
+
+def test_a_file_that_is_not_there_is_refused(tmp_path, capsys):
+    merged, gone = tmp_path / "all.json", str(tmp_path / "gone.json")
+    assert rule_results.main([str(merged), gone]) == 1
+    assert gone in capsys.readouterr().err
+    assert not merged.exists()

@@ -273,6 +273,8 @@ WRONG = {
     "indented": ("Text:\n\n    x = 1\n", "an indented block"),
     "json": (fence("json", "{'a': 1}"), "JSONDecodeError"),
     "command": (fence("sh", "frobnicate --all"), "unknown command 'frobnicate'"),
+    "function of another page": (fence("sh", "start ps"), "unknown command 'start'"),
+    "python -c": (fence("sh", "python -c '1 +'"), "python -c: invalid syntax"),
     "command later in the line": (fence("sh", "cd docs && frobnicate"), "unknown command 'frobnicate'"),
     "shell": (fence("sh", "if true"), "bash -n"),
     "program": (fence("sh", "python -m nonsense"), "no program nonsense"),

@@ -87,7 +87,7 @@ class Commands:
     def __init__(self, copy: Path, limit: float) -> None:
         self._copy = copy
         self._limit = limit
-        self._known: dict[str, Checked] = {}
+        self._known: dict[tuple[str, frozenset[str]], Checked] = {}
 
     def check_script(self, text: str, first_line: int = 1) -> list[Checked]:
         """Check each command of a shell script, one a line, and the syntax of all."""
@@ -118,12 +118,13 @@ class Commands:
         return ""
 
     def _check_line(self, line: str, number: int, functions: set[str]) -> Checked:
-        if line not in self._known:
+        key = (line, frozenset(functions))  # a script's own functions are not those of another
+        if key not in self._known:
             try:
-                self._known[line] = self._checked(line, functions)
+                self._known[key] = self._checked(line, functions)
             except (WrongCommandError, ValueError) as error:
-                self._known[line] = Checked(0, PARSED, f"{line}\n{error}")
-        known = self._known[line]
+                self._known[key] = Checked(0, PARSED, f"{line}\n{error}")
+        known = self._known[key]
         return Checked(number, known.how, known.wrong, known.output)
 
     def _checked(self, line: str, functions: set[str]) -> Checked:
@@ -162,7 +163,10 @@ class Commands:
         if not words or words[0] in ("-V", "--version"):
             return KNOWN
         if words[0] == "-c":
-            compile(words[1], "-c", "exec")
+            try:
+                compile(" ".join(words[1:2]), "-c", "exec")
+            except SyntaxError as error:
+                raise WrongCommandError(f"python -c: {error}") from error
             return PARSED
         if words[0] == "-m":
             module, *arguments = words[1:]

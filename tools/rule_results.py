@@ -48,14 +48,14 @@ class Results:
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
         """Read the marks of all tests; UsageError for an id that is no rule's."""
         for item in items:
-            rules = rules_of(item)
-            unknown = sorted({str(rule) for rule in rules} - self._known)
+            marked = rules_of(item)
+            unknown = sorted({str(rule) for rule in marked} - self._known)
             if unknown:
                 raise pytest.UsageError(f"{item.nodeid} is marked with what is no rule: {', '.join(unknown)}")
             if any(mark.kwargs or not mark.args for mark in item.iter_markers("rule")):
                 raise pytest.UsageError(f"{item.nodeid}: the marker rule takes ids, and at least one")
-            if rules:
-                self._rules[item.nodeid] = rules
+            if marked:
+                self._rules[item.nodeid] = marked
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Take note of how a test ends: its worst part, set-up and tear-down included."""
@@ -145,11 +145,11 @@ def merge(results: list[dict[str, Any]]) -> dict[str, Any]:
         different = [one[key] for one in results if key in one and one[key] != value]
         if different:
             raise ValueError(f"results of different {key} cannot be merged: {different[0]!r} and {value!r}")
-    rules: dict[str, dict[str, Any]] = {}
+    by_rule: dict[str, dict[str, Any]] = {}
     for one in results:
         for rule, entry in one["rules"].items():
-            so_far = rules.setdefault(rule, {"passed": 0, "failed": 0, "skipped": 0, "tests": []})
-            rules[rule] = {
+            so_far = by_rule.setdefault(rule, {"passed": 0, "failed": 0, "skipped": 0, "tests": []})
+            by_rule[rule] = {
                 **{outcome: so_far[outcome] + entry[outcome] for outcome in ("passed", "failed", "skipped")},
                 "tests": sorted({*so_far["tests"], *entry["tests"]}),
             }
@@ -158,7 +158,7 @@ def merge(results: list[dict[str, Any]]) -> dict[str, Any]:
         **merged,
         "command": " && ".join(one["command"] for one in results),
         "divergences": dict(sorted(sum((Counter(one.get("divergences", {})) for one in results), Counter()).items())),
-        "rules": {rule: rules[rule] for rule in sorted(rules)},
+        "rules": {rule: by_rule[rule] for rule in sorted(by_rule)},
     }
 
 
@@ -168,14 +168,14 @@ def write(path: str | Path, results: dict[str, Any]) -> None:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Merge files into one; 0 if that was possible, 1 if they are results of different things."""
+    """Merge files into one; 0 if that was possible, 1 if they cannot be read, or are results of different things."""
     parser = argparse.ArgumentParser(prog="python -m tools.rule_results", description="Merge what several runs wrote.")
     parser.add_argument("target", help="the file to write")
     parser.add_argument("files", nargs="+", help="what `pytest --rules-json` wrote")
     options = parser.parse_args(arguments)
     try:
         merged = merge([json.loads(Path(file).read_text(encoding="utf-8")) for file in options.files])
-    except ValueError as error:
+    except (OSError, ValueError) as error:
         print(error, file=sys.stderr)
         return 1
     write(options.target, merged)

@@ -1,7 +1,7 @@
 """What the status pages show, made from the JSON files that the tools wrote.
 
 Each function takes what is in such files and returns Markdown: tables, sentences, a picture. They read nothing, but for
-`newest` and `load`. Times are shares and ratios, for seconds say more of a machine than of the code. What a file
+`results` and `load`. Times are shares and ratios, for seconds say more of a machine than of the code. What a file
 does not say is shown as unknown, never guessed. `docs/_extensions/status.py` puts it on the pages.
 """
 
@@ -38,13 +38,17 @@ def results(pattern: str) -> list[tuple[Path, Json]]:
     found = [(path, load(path)) for path in sorted(RESULTS.glob(pattern))]
     if not found:
         raise FileNotFoundError(f"docs/results/{pattern}: there is no such file, so the page has nothing to show")
-    return sorted(found, key=lambda item: date_of(item[1], item[0]), reverse=True)
+    return sorted(found, key=lambda item: (date_of(item[1], item[0]), _moment(item[1]), item[0].name), reverse=True)
+
+
+def _moment(result: Json) -> str:
+    return str(result.get("date") or result.get("created") or "")
 
 
 def date_of(result: Json, path: Path) -> str:
     """The day of a result: as it says itself, or as its file's name says."""
     named = re.findall(r"\d{4}-\d\d-\d\d", path.as_posix())
-    return str(result.get("date") or result.get("created") or (named or ["unknown"])[-1])[:10]
+    return (_moment(result) or (named or ["unknown"])[-1])[:10]
 
 
 # Text
