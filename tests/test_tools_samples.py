@@ -251,6 +251,7 @@ GOOD = {
 }
 
 WRONG = {
+    "quotes that do not close": ('Run `python -m conformance "run`.\n', "No closing quotation"),
     "output": (fence("python", "print(1)") + fence("text", "2"), "the output"),
     "output on one side": (
         fence("python", "import monitored as train", "print(train.__name__)") + fence("text", "monitored"),

@@ -103,7 +103,10 @@ class Commands:
 
     def check_inline(self, code: str) -> str:
         """Return what is wrong with a command within a sentence; its arguments may be left out or cut short."""
-        words = shlex.split(code, comments=True)
+        try:
+            words = shlex.split(code, comments=True)
+        except ValueError as error:
+            return f"{code}\n{error}"
         while ASSIGNMENT.fullmatch(words[0]):
             del words[0]
         program = 3 if words[1:2] == ["-m"] else 2

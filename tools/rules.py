@@ -259,9 +259,9 @@ def _marked(expressions: list[ast.expr], tree: ast.Module) -> list[str]:
 
 
 def read_results(root: Path = ROOT) -> dict[str, Any]:
-    """Return the newest kept run, {} if there is none."""
-    kept = sorted((root / RESULTS).glob("rules-*.json"))
-    return dict(json.loads(kept[-1].read_text(encoding="utf-8"))) if kept else {}
+    """Return the newest kept run by its own date, {} if there is none."""
+    kept = [dict(json.loads(path.read_text(encoding="utf-8"))) for path in (root / RESULTS).glob("rules-*.json")]
+    return max(kept, key=lambda run: str(run["date"]), default={})
 
 
 @functools.lru_cache
