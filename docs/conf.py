@@ -43,6 +43,7 @@ html_theme = "furo"
 html_title = f"monitored {release}"
 html_static_path = ["_static"]
 templates_path = ["_templates"]
+html_favicon = "_static/favicon.svg"
 html_css_files = ["site.css"]
 html_copy_source = False
 html_show_sourcelink = False

@@ -8,7 +8,7 @@
 const SHOWN = 30;
 const TITLE = 5;
 const PAGE_TITLE = 0.5;
-const EMPTY = new Set("a an and are can do does did for how i if in is it my of on or the to was what when which who why with"
+const EMPTY = new Set("a an and are can do does did for happen happens how i if in is it my of on or the to was what when which who why with"
   .split(" "));
 
 function stem(word) {
@@ -49,7 +49,7 @@ const MEAN = INDEX.reduce((sum, entry) => sum + entry.length, 0) / INDEX.length;
 /* A term of the query: the words of the index that it stands for, each with how much of a match it is. */
 function term(word) {
   const like = new Map([[word, 1]]);
-  if (word.length > 2)
+  if (word.length > 3)
     for (const known of USES.keys())
       if (known !== word && known.includes(word)) like.set(known, known.startsWith(word) ? 0.5 : 0.2);
   const uses = Math.max(USES.get(word) ?? 0, 0.5);
@@ -85,10 +85,10 @@ function score(entry, query, asked) {
   if (entry.anchor === query.trim().toLowerCase()) return 1000;
   const phrase = plain(query);
   if (entry.plainTitle === phrase) sum *= 4;
-  else if (entry.anchor.toLowerCase().endsWith(`.${query.trim().toLowerCase()}`)) sum *= 1.5;
+  else if (/^monitored\.(extras\.)?$/.test(entry.anchor.slice(0, -phrase.length)) && entry.plainTitle.endsWith(phrase)) sum *= 1.5;
   else if (phrase.includes(" ") && entry.plainTitle.includes(phrase)) sum *= 2;
   else if (phrase.includes(" ") && entry.plainText.includes(phrase)) sum *= 1.4;
-  if (!entry.anchor || entry.page.startsWith("specification/")) sum *= 1.2;
+  if (!entry.anchor || /^specification|troubleshooting/.test(entry.page)) sum *= 1.2;
   if (entry.page === "changelog" || entry.page === "index") sum /= 2;
   return sum * (found / all) ** 2;
 }
@@ -105,13 +105,15 @@ function search(query) {
 function excerpt(entry, query) {
   const words = query.toLowerCase().split(/[^a-z0-9_]+/).map(stem).filter((word) => word && !EMPTY.has(word));
   const text = entry.text;
-  const pattern = words.length && new RegExp(words.map((word) => word.replace(/[^a-z0-9_]/g, "")).join("|"), "gi");
+  const whole = (word) => (word.length > 3 ? word : `(?<![a-z])${word}(?![a-z])`);
+  const pattern = words.length && new RegExp(words.map(whole).join("|"), "gi");
   const places = pattern ? [...text.matchAll(pattern)].map((match) => match.index) : [];
   const most = (start) => places.filter((place) => place >= start && place < start + 180).length;
   const start = places.reduce((kept, place) => (most(place) > most(kept) ? place : kept), places[0] ?? 0);
   const from = start < 60 ? 0 : text.indexOf(" ", start - 40) + 1;
   const element = document.createElement("p");
-  const shown = (from ? "… " : "") + text.slice(from, from + 220) + (from + 220 < text.length ? " …" : "");
+  const to = text.length < from + 220 ? text.length : text.lastIndexOf(" ", from + 220);
+  const shown = (from ? "… " : "") + text.slice(from, to) + (to < text.length ? " …" : "");
   let end = 0;
   for (const match of pattern ? shown.matchAll(pattern) : []) {
     const mark = document.createElement("mark");
