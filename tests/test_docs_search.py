@@ -1,4 +1,4 @@
-"""The search leads to rules, rows, messages and names: the index of a small site, and the ranking where there is node."""
+"""The search leads to rules, rows, messages and names: the index of a small site, and its ranking where node is."""
 
 import json
 import shutil
