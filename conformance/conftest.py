@@ -84,8 +84,10 @@ def _options(config: Any) -> str:
 
 
 @pytest.hookimpl(optionalhook=True)
-def pytest_rules_json_facts(config: Any) -> dict[str, str]:
-    return {"oracle": _oracle(config), "subject": _subject(config)}
+def pytest_rules_json_facts(config: Any) -> dict[str, Any]:
+    made = config.stash.get(_HARNESS, None)
+    met = {"divergences": dict(sorted(made.register.used.items()))} if made else {}
+    return {"oracle": _oracle(config), "subject": _subject(config), **met}
 
 
 @pytest.fixture

@@ -228,3 +228,33 @@ def test_no_distribute_coordinator(train, record):
     session = record.session(kind="MonitoredTrainingSession")
     record("hooks", describe_hooks(record, session))
     session.close()
+
+
+PAIRS = ((5, 5), (0, 5), (-1, 5), (0, 0), (0, -1), (False, False), (None, 5))
+
+
+@pytest.mark.parametrize("where", ("with its directory", "with the other directory", "nowhere", "on a worker"))
+@conforms("MTS-ARG-03", "Q-01")
+def test_where_a_pair_of_periods_is_looked_at(train, record, where):
+    for index, pair in enumerate(PAIRS):
+        for name, own, other in (("summaries", "summary_dir", None), ("checkpoint", "checkpoint_dir", "summary_dir")):
+            arguments = {} if where == "nowhere" else {own: record.path(str(index))}
+            if where == "with the other directory":
+                arguments = {other: record.path(str(index))} if other else {}
+            periods = {"save_" + name + "_steps": pair[0], "save_" + name + "_secs": pair[1]}
+            hooks = [record.hook("A")]
+            label = "{} {}".format(name, pair)
+            is_chief = where != "on a worker"
+            try_arguments(train, record, label, hooks=hooks, is_chief=is_chief, **arguments, **periods)
+
+
+@pytest.mark.parametrize("is_chief", (True, False))
+@conforms("MTS-ARG-08", "MTS-LIFE-06")
+def test_an_empty_list_of_hooks(train, record, is_chief):
+    tf.constant(1.0, name="c")
+    hooks = []
+    session = record.session(hooks, kind="MonitoredTrainingSession", is_chief=is_chief)
+    hooks.append(record.hook("late"))
+    record("run", session.run("c:0"))
+    record("hooks", len(session._hooks))
+    session.close()

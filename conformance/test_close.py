@@ -149,3 +149,36 @@ def test_nobody_is_left_waiting(train, record, kind):
         thread.start()
 
     record.session([record.hook("A", after_create_session=start)], kind).close()
+
+
+CLOSING = ("AbortedError", "UnavailableError", "ValueError", "OutOfRangeError", "StopIteration", "KeyboardInterrupt")
+
+
+@pytest.mark.parametrize("error", CLOSING)
+@pytest.mark.parametrize("parked", (None, "ValueError", "AbortedError"))
+@conforms("MTS-CLOSE-01", "MTS-EXC-08")
+def test_closing_the_raw_session_fails(train, record, error, parked):
+    tf.Variable(1.0, name="weight")
+    graph = tf.get_default_graph()
+
+    failures = iter((error,))  # the destructor closes, too
+
+    class Session(tf.Session):
+        def close(self):
+            super().close()
+            for name in failures:
+                raise make_error(name, "from the raw session")
+
+    class Creator(train.SessionCreator):
+        def create_session(self):
+            return Session(config=record.config())
+
+    session = train.MonitoredSession(session_creator=Creator(), hooks=[record.hook("A")])
+    coordinator = record.coordinators[0]
+    if parked:
+        try:
+            raise make_error(parked, "parked")
+        except Exception as caught:
+            coordinator.request_stop(caught)
+    record.outcome("close", session.close)
+    record("state", [coordinator.should_stop(), coordinator.joined, session.should_stop(), graph.finalized])

@@ -1,5 +1,6 @@
 """The coordinator and looper threads (MTS-CRD, MTS-LPR)."""
 
+import contextlib
 import sys
 import threading
 
@@ -348,3 +349,62 @@ def test_a_session_waits_for_its_threads(train, record, kind, grace, looks):
     start = record.clock.time()
     record.outcome("close", session.close)
     record("slept", round(record.clock.time() - start, 6))
+
+
+@conforms("MTS-CRD-02", "MTS-CRD-03")
+def test_clearing_a_stop_keeps_threads_registered(train, record):
+    coordinator = train.Coordinator()
+    coordinator.register_thread(Lasting("a", 99))
+    park(coordinator, "ValueError")
+    coordinator.clear_stop()
+    look(record, coordinator)
+    record("registered", len(coordinator._registered_threads))
+    coordinator.request_stop()
+    for _ in range(2):
+        record.outcome("join", coordinator.join, stop_grace_period_secs=-1)
+
+
+@pytest.mark.parametrize("joined", (False, True))
+@conforms("MTS-CRD-04", "MTS-CRD-02")
+def test_another_exception_than_the_one_that_is_handled(train, record, joined):
+    coordinator = train.Coordinator()
+    if joined:
+        coordinator.join()
+
+    def report():
+        try:
+            raise KeyError("handled")
+        except KeyError:
+            coordinator.request_stop(ValueError("passed"))
+
+    record.outcome("report", report)
+    look(record, coordinator)
+    record.outcome("raise", coordinator.raise_requested_exception)
+    record.outcome("join", coordinator.join)
+
+
+class LikeACoordinator:
+    """Has every method that a looper thread calls."""
+
+    def register_thread(self, thread):
+        pass
+
+    def should_stop(self):
+        return True
+
+    def wait_for_stop(self, timeout=None):
+        return True
+
+    def stop_on_exception(self):
+        return contextlib.nullcontext()
+
+
+@conforms("MTS-LPR-01")
+def test_what_a_looper_takes_for_a_coordinator(train, record):
+    class Mine(train.Coordinator):
+        pass
+
+    for cls in (Mine, LikeACoordinator):
+        coordinator = record.describer.name(cls(), "coordinator")
+        record.outcome("make", lambda: train.LooperThread(coordinator, 1).daemon)
+    record.outcome("the class", lambda: train.LooperThread(train.Coordinator, 1).daemon)

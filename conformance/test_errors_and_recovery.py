@@ -345,3 +345,38 @@ def test_run_and_coordinator_fail_together(train, record, kind, run, parked):
         return "left"
 
     record.outcome("block", block)
+
+
+@KINDS
+@pytest.mark.parametrize("ask", (False, True))
+@conforms("MTS-EXC-11", "MTS-EXC-05", "MTS-RUN-01")
+def test_a_run_after_a_stop_recovers(train, record, kind, ask):
+    constant = tf.constant(1.0)
+    first = []
+
+    def stop(context, _):
+        if not first:
+            first.append(1)
+            context.request_stop()
+
+    session = record.session([record.hook("A", after_run=stop)], kind)
+    session.run(constant)
+    park(record.coordinators[0], "AbortedError")
+    record.outcome("run", session.run, constant)
+    if ask:
+        record.outcome("should_stop", session.should_stop)
+    record.outcome("run", session.run, constant)
+    record.outcome("close", session.close)
+
+
+@pytest.mark.parametrize("error", ("ValueError", "KeyboardInterrupt", "AbortedError"))
+@conforms("MTS-EXC-12", "MTS-EXC-07")
+def test_should_stop_fails_to_recover(train, record, error):
+    weight = tf.Variable(0.0, name="weight")
+    session = record.session([record.hook("A", after_create_session=fails_once(error, at=2))])
+    park(record.coordinators[0], "AbortedError")
+    record.outcome("should_stop", session.should_stop)
+    record.outcome("should_stop", session.should_stop)
+    record.outcome("run", session.run, weight)
+    record.outcome("should_stop", session.should_stop)
+    record.outcome("close", session.close)

@@ -1,5 +1,6 @@
 """What is on disk: event files, the saver, the checkpoint state (MTS-EVT, MTS-CKP)."""
 
+import glob
 import os
 import warnings
 
@@ -667,3 +668,87 @@ def test_what_is_deleted_with_a_checkpoint(train, record):
             pass
     record.outcome("remove", train.remove_checkpoint, record.path("q-1"))
     record("left", sorted(os.listdir(record.path())))
+
+
+STEPS = {
+    "cut": lambda: tf.constant(7.9),
+    "tensor": lambda: tf.constant(-7, tf.int64),
+    "bool tensor": lambda: tf.constant(True),
+    "large": lambda: 1234567890,
+    "numpy": lambda: np.int32(5),
+    "numpy float": lambda: np.float64(5.0),
+    "true": lambda: True,
+    "negative": lambda: -3,
+}
+
+
+@pytest.mark.parametrize("padded", (False, True))
+@pytest.mark.parametrize("case", STEPS)
+@conforms("MTS-CKP-01")
+def test_numbers_in_names(train, record, case, padded):
+    step = STEPS[case]()
+    saver, session = saver_and_session(train, record, pad_step_number=padded)
+    record.outcome("save", saver.save, session, record.path("m"), step, write_meta_graph=False)
+    session.close()
+
+
+@pytest.mark.parametrize("keep", (None, 0, -1, 1))
+@pytest.mark.parametrize("recovered", (0, 3))
+@conforms("MTS-CKP-02", "MTS-SES-05", "Q-35")
+def test_special_numbers_of_checkpoints_after_a_restart(train, record, keep, recovered):
+    with record.graph():
+        saver, session = saver_and_session(train, record)
+        for step in range(3):
+            saver.save(session, record.path("m"), step, write_meta_graph=False)
+        session.close()
+    with record.graph():
+        saver, session = saver_and_session(train, record, max_to_keep=keep)
+        state = train.get_checkpoint_state(record.path())
+        for path in glob.glob(record.path("m-*")):
+            os.utime(path, (1.0, 1.0))  # or the clock, which is behind, keeps them for good
+        saver.recover_last_checkpoints(list(state.all_model_checkpoint_paths)[:recovered])
+        for step in range(10, 15):
+            saver.save(session, record.path("m"), step, write_meta_graph=False)
+            record("last", list(saver.last_checkpoints))
+            record("state", list(train.get_checkpoint_state(record.path()).all_model_checkpoint_paths))
+            record("files", probes.file_names(record.directory))
+        session.close()
+
+
+@conforms("MTS-CKP-02", "MTS-CKP-06")
+def test_a_state_that_is_not_written_leaves_a_deletion_to_later_saves(train, record):
+    saver, session = saver_and_session(train, record, max_to_keep=1)
+    saver.save(session, record.path("m"), 0, write_meta_graph=False)
+    os.remove(record.path("checkpoint"))
+    os.mkdir(record.path("checkpoint"))
+    for step in (1, 2):
+        record.outcome("save", saver.save, session, record.path("m"), step, write_meta_graph=False)
+        record("last", list(saver.last_checkpoints))
+    os.rmdir(record.path("checkpoint"))
+    for step in (3, 4, 5):
+        record.outcome("save", saver.save, session, record.path("m"), step, write_meta_graph=False)
+        record("last", list(saver.last_checkpoints))
+        record("files", probes.file_names(record.directory))
+    session.close()
+
+
+@pytest.mark.parametrize("sharded", (False, True))
+@conforms("MTS-CKP-06", "MTS-CKP-08")
+def test_saving_over_the_state_file_and_into_a_new_directory(train, record, sharded):
+    saver, session = saver_and_session(train, record, sharded=sharded)
+    record.outcome("collides", saver.save, session, record.path("checkpoint"), write_meta_graph=False)
+    record.outcome("one is missing", saver.save, session, record.path("new", "m"), write_meta_graph=False)
+    record.outcome("two are missing", saver.save, session, record.path("no", "sub", "m"), write_meta_graph=False)
+    session.close()
+
+
+@conforms("MTS-CKP-06")
+def test_a_relative_path_that_collides(train, record):
+    saved = os.getcwd()
+    os.chdir(record.path())
+    try:
+        os.mkdir("d")
+        for directory, path in (("d", "d/checkpoint"), ("d", "checkpoint"), (".", "checkpoint"), ("", "checkpoint")):
+            record.outcome("update", train.update_checkpoint_state, directory, path)
+    finally:
+        os.chdir(saved)

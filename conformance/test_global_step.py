@@ -22,6 +22,8 @@ GRAPHS = {
     "matrix by name": lambda train: tf.constant([[5]], name="global_step"),
     "unknown shape": lambda train: tf.placeholder(tf.int64, name="global_step"),
     "int16 by name": lambda train: tf.constant(5, tf.int16, name="global_step"),
+    "quantised by name": lambda train: tf.placeholder(tf.qint32, [], name="global_step"),
+    "unsigned by name": lambda train: tf.placeholder(tf.uint16, [], name="global_step"),
     "operation by name": lambda train: tf.no_op(name="global_step"),
     "two": lambda train: two_in_collection(),
     "junk": lambda train: tf.add_to_collection(tf.GraphKeys.GLOBAL_STEP, "not a tensor"),

@@ -320,3 +320,21 @@ def test_listener_of_the_base_class(train, record):
     record.outcome("before", listener.before_save, None, 1)
     record.outcome("after", listener.after_save, None, 1)
     record.outcome("end", listener.end, None, 1)
+
+
+@pytest.mark.parametrize("dtype", ("int32", "int16", "int64"))
+@conforms("MTS-CKH-04", "MTS-CKH-08")
+def test_type_of_the_step_that_listeners_get(train, record, dtype):
+    collections = [tf.GraphKeys.GLOBAL_STEP, tf.GraphKeys.GLOBAL_VARIABLES]
+    initial = tf.constant(0, dtype)
+    variable = tf.get_variable("global_step", initializer=initial, trainable=False, collections=collections)
+    step = tf.assign_add(variable, tf.constant(1, dtype))
+
+    def look(_, value):
+        record("step", [type(value).__name__, int(value)])
+
+    listener = record.listener("L", before_save=look, after_save=look)
+    session = record.session([train.CheckpointSaverHook(record.path("logdir"), save_steps=2, listeners=[listener])])
+    for _ in range(3):
+        record.outcome("run", session.run, step)
+    session.close()

@@ -446,3 +446,30 @@ def test_how_an_init_op_is_named(train, record, init_op):
             manager.prepare_session("", init_op=op, init_fn=init_fn, config=record.config())
         except (RuntimeError, TypeError) as error:
             record("refused", [type(error).__name__, str(error).split("init fn")[0]])
+
+
+@conforms("MTS-PRF-01", "MTS-EVT-01")
+def test_profiling_a_step_again(train, record):
+    for _ in range(2):
+        with record.graph():
+            step = record.global_step()
+            session = record.session([train.ProfilerHook(save_steps=2, output_dir=record.path("logdir"))])
+            for _ in range(3):
+                record.outcome("run", session.run, step)
+            record.outcome("close", session.close)
+        record("timelines", sorted(name for name in os.listdir(record.path("logdir")) if "timeline" in name))
+
+
+@conforms("MTS-GSW-01")
+def test_a_waiter_in_two_sessions(train, record):
+    hook = train.GlobalStepWaiterHook(2)
+    for _ in range(2):
+        with record.graph():
+            step = record.global_step()
+            session = record.session([hook])
+            raw = session._tf_sess()
+            record.clock.on_sleep = lambda _: raw.run(step)
+            for _ in range(2):
+                record("run", session.run(step))
+            session.close()
+    record("slept", record.clock.slept)

@@ -168,3 +168,22 @@ def test_no_global_step(train, record, hook):
         "StopAtStepHook": lambda: train.StopAtStepHook(1),
     }[hook]
     record.outcome("make", lambda: record.session([make()]))
+
+
+@pytest.mark.parametrize("place", (False, True))
+@conforms("MTS-SUM-03", "MTS-SUM-02")
+def test_how_often_summaries_are_evaluated(train, record, place):
+    step = record.global_step()
+
+    def evaluate():
+        record("evaluated")
+        return 1.0
+
+    value = tf.py_func(evaluate, [], tf.float64)
+    value.set_shape([])
+    summary = tf.summary.scalar("s", value)
+    output = {"output_dir": record.path("logdir")} if place else {}
+    session = record.session([train.SummarySaverHook(save_steps=3, summary_op=summary, **output)])
+    for _ in range(5):
+        record("run", session.run(step))
+    session.close()

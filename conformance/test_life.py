@@ -222,3 +222,39 @@ def test_ops_cannot_be_added_while_open(train, record, kind):
 def test_hooks_share_a_coordinator(train, record):
     tf.constant(1.0)
     record.session([record.hook("A"), record.hook("B")]).close()
+
+
+@KINDS
+@conforms("MTS-LIFE-06")
+def test_an_empty_list_of_hooks_is_not_kept(train, record, kind):
+    constant = tf.constant(1.0)
+    hooks = []
+    session = record.session(hooks, kind)
+    hooks.append(record.hook("late"))
+    record("run", session.run(constant))
+    session.close()
+
+
+@KINDS
+@pytest.mark.parametrize("key", ("INIT_OP", "SUMMARY_OP", "SAVERS"))
+@conforms("MTS-LIFE-04", "MTS-SCF-02", "MTS-SCF-04", "MTS-GRAPH-04")
+def test_a_scaffold_that_cannot_be_finalised(train, record, key, kind):
+    tf.Variable(1.0, name="weight")
+    for _ in range(2):
+        tf.add_to_collection(getattr(tf.GraphKeys, key), train.Saver() if key == "SAVERS" else tf.no_op())
+    record.outcome("make", record.session, [record.hook("A")], kind)
+    record("finalised", tf.get_default_graph().finalized)
+    record("ready_op", len(tf.get_collection(tf.GraphKeys.READY_OP)))
+
+
+@KINDS
+@conforms("MTS-GRAPH-03", "MTS-GRAPH-02")
+def test_a_hook_finalises_the_graph(train, record, kind):
+    tf.Variable(1.0, name="weight")
+    train.Scaffold().finalize()
+    graph = tf.get_default_graph()
+    graph._unsafe_unfinalize()
+    session = record.session([record.hook("A", begin=graph.finalize)], kind)
+    record("finalised", graph.finalized)
+    session.close()
+    record("finalised", graph.finalized)

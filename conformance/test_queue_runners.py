@@ -5,6 +5,7 @@ import threading
 
 import numpy as np
 import pytest
+from tensorflow.python.eager import context
 
 from conformance.errors import make_error
 from conformance.harness import conforms
@@ -372,3 +373,132 @@ def test_what_a_thread_runs_in_the_end(train, record, stopped):
         coordinator.request_stop()
     record.outcome("thread", threads[0].run)
     record("stop", coordinator.should_stop())
+
+
+@pytest.mark.parametrize("default", (False, True))
+@pytest.mark.parametrize("own", (False, True))
+@KINDS
+@conforms("MTS-QR-01")
+def test_whose_runners_a_session_starts(train, record, kind, own, default):
+    session_graph = tf.Graph()
+    for graph, name, has_runner in ((session_graph, "own", own), (tf.get_default_graph(), "default", default)):
+        with graph.as_default():
+            queue = tf.FIFOQueue(1, [tf.float32], shapes=[[]], name=name)
+            enqueue = queue.enqueue(1.0, name="put")
+            if has_runner:
+                train.add_queue_runner(train.QueueRunner(queue, [enqueue]))
+
+    class Creator(train.SessionCreator):
+        def create_session(self):
+            return tf.Session(graph=session_graph, config=record.config())
+
+    hook = record.hook("A", after_create_session=lambda *_: record("threads", runner_threads()))
+    if kind == "MonitoredSession":
+        session = train.MonitoredSession(session_creator=Creator(), hooks=[hook])
+    else:
+        # It has a creator of its own, whose graph is the default one.
+        session = record.session([hook], kind)
+    session.close()
+
+
+@pytest.mark.parametrize("last", ("OutOfRangeError", "ValueError", "a stop"))
+@pytest.mark.parametrize("first", ("OutOfRangeError", "ValueError", "a stop"))
+@conforms("MTS-QR-03")
+def test_which_end_closes_the_queue(train, record, first, last):
+    queue = tf.FIFOQueue(2, [tf.float32], shapes=[[]], name="q")
+    close, cancel = tf.no_op(name="close"), tf.no_op(name="cancel")
+    runner = train.QueueRunner(queue, [queue.enqueue(1.0), queue.enqueue(2.0)], close, cancel)
+    coordinator = train.Coordinator()
+    ends = iter((first, last))
+
+    class Session:
+        def make_callable(self, op):
+            def end():
+                name = next(ends)
+                record("ends by", name)
+                if name == "a stop":
+                    coordinator.request_stop()
+                    return
+                raise make_error(name, "the end")
+
+            return end
+
+        def run(self, op):
+            record("ran", op.name)
+
+    threads = runner.create_threads(Session(), coordinator)
+    for thread in threads[:2]:
+        record.outcome("thread", thread.run)
+
+
+@pytest.mark.parametrize("first, last", (("ValueError", "OutOfRangeError"), ("OutOfRangeError", "ValueError")))
+@conforms("MTS-QR-03")
+def test_which_end_closes_the_queue_without_a_coordinator(train, record, first, last):
+    queue = tf.FIFOQueue(2, [tf.float32], shapes=[[]], name="q")
+    close, cancel = tf.no_op(name="close"), tf.no_op(name="cancel")
+    runner = train.QueueRunner(queue, [queue.enqueue(1.0), queue.enqueue(2.0)], close, cancel)
+    ends = iter((first, last))
+
+    class Session:
+        def make_callable(self, _):
+            def end():
+                raise make_error(next(ends), "the end")
+
+            return end
+
+        def run(self, op):
+            record("ran", op.name)
+
+    for thread in runner.create_threads(Session()):
+        record.outcome("thread", thread.run)
+    record("raised", [type(error).__name__ for error in runner.exceptions_raised])
+
+
+@conforms("MTS-QR-04")
+def test_threads_again_after_the_first_have_ended(train, record):
+    queue = tf.FIFOQueue(2, [tf.float32], shapes=[[]], name="q")
+    runner = train.QueueRunner(queue, [queue.enqueue(1.0), queue.enqueue(2.0)])
+
+    class Session:
+        def make_callable(self, _):
+            def end():
+                raise make_error("OutOfRangeError", "the end")
+
+            return end
+
+        def run(self, op):
+            record("ran", op.name)
+
+    session = Session()
+    threads = runner.create_threads(session)
+    for thread in threads:
+        record("again", len(runner.create_threads(session)))
+        thread.run()
+    record("again", len(runner.create_threads(session)))
+
+
+@conforms("MTS-QR-07")
+def test_what_start_queue_runners_takes_for_a_session(train, record):
+    class MonitoredSession:
+        pass
+
+    class SingularMonitoredSession:
+        pass
+
+    class Mine(MonitoredSession):
+        pass
+
+    class MySession(tf.Session):
+        pass
+
+    start = train.start_queue_runners
+    for cls in (MonitoredSession, SingularMonitoredSession, Mine):
+        record.outcome(cls.__name__, start, cls())
+    queue = tf.FIFOQueue(2, [tf.float32], shapes=[[]], name="q")
+    train.add_queue_runner(train.QueueRunner(queue, [queue.enqueue(1.0, name="put")]))
+    with MySession(config=record.config()) as session:
+        for thread in (*start(session, start=False), *start(start=False, daemon=False)):
+            record("thread", [thread.name, thread.daemon, thread.is_alive()])
+    with context.eager_mode():
+        for value in (None, 5):
+            record.outcome("eager", start, value)

@@ -574,3 +574,23 @@ def test_a_session_whose_run_is_its_own(train, record, replaced):
     with train.MonitoredSession(Creator(), [record.hook("A", silent=True)]) as session:
         for _ in range(2):
             record("run", session.run(constant))
+
+
+@conforms("MTS-RUN-07", "MTS-EXC-04", "Q-19")
+def test_options_of_a_repeated_run(train, record):
+    constant = tf.constant(1.0)
+    options = tf.RunOptions()
+    watch = tf.RunOptions()
+    watch.debug_options.debug_tensor_watch_opts.add(node_name="a", output_slot=0)
+    failures = iter((True, True, False))
+
+    def fail(*_):
+        record("watched", len(options.debug_options.debug_tensor_watch_opts))
+        if next(failures):
+            raise make_error("AbortedError", "again")
+
+    ask = record.hook("A", before_run=lambda _: train.SessionRunArgs(None, options=watch))
+    session = record.session([ask, record.hook("B", before_run=fail)])
+    record.outcome("run", lambda: session.run(constant, options=options))
+    record("options", options)
+    session.close()

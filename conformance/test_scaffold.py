@@ -1,6 +1,7 @@
 """The scaffold: default pieces, collections, copies (MTS-SCF)."""
 
 import itertools
+import os
 
 import pytest
 
@@ -221,3 +222,48 @@ def test_lattice(train, record, seed):
                         tf.add_to_collection(getattr(tf.GraphKeys, KEYS[index]), item)
             scaffold = train.Scaffold(**arguments)
             record.outcome("finalize", lambda: scaffold.finalize() is scaffold)
+
+
+@conforms("MTS-SCF-02", "MTS-SCF-09")
+def test_finalising_twice(train, record):
+    class Saver(train.Saver):
+        def build(self):
+            record("build", tf.get_default_graph().finalized)
+            super().build()
+
+    tf.Variable(1.0, name="weight")
+    graph = tf.get_default_graph()
+    scaffold = train.Scaffold(saver=Saver(defer_build=True))
+    for _ in range(2):
+        record.outcome("finalize", lambda: scaffold.finalize() is scaffold)
+        record("finalised", graph.finalized)
+        graph._unsafe_unfinalize()
+
+
+@pytest.mark.parametrize("collection", ("mine", "nowhere"))
+@pytest.mark.parametrize("use_resource", (False, True))
+@conforms("MTS-SCF-05", "MTS-SES-08")
+def test_ready_op_without_variables(train, record, collection, use_resource):
+    collections = [collection] if collection == "mine" else []
+    weight = tf.Variable(1.0, name="weight", collections=collections, use_resource=use_resource)
+    scaffold = train.Scaffold().finalize()
+    with tf.Session(config=record.config()) as session:
+        for op in (None, weight.initializer):
+            if op is not None:
+                session.run(op)
+            record("ready", session.run(scaffold.ready_op))
+            record("ready for local init", session.run(scaffold.ready_for_local_init_op))
+    record.outcome("session", lambda: record.session().close())
+
+
+@pytest.mark.parametrize("write_meta_graph", (True, False))
+@conforms("MTS-SCF-06", "MTS-SES-13", "Q-31")
+def test_what_an_empty_saver_writes(train, record, write_meta_graph):
+    tf.constant(1.0)
+    saver = train.Scaffold().finalize().saver
+    with tf.Session(config=record.config()) as session:
+        arguments = {"global_step": 3, "write_meta_graph": write_meta_graph}
+        record.outcome("save", saver.save, session, record.path("m"), **arguments)
+        record.outcome("restore", saver.restore, session, record.path("none"))
+    record("last", list(saver.last_checkpoints))
+    record("files", sorted(os.listdir(record.path())))

@@ -472,3 +472,85 @@ def test_resources_are_waited_for_and_made(train, record, shared):
             record("missing", session.run(scaffold.ready_op).tolist())
         record("value", session.run(value))
     record("made", train.ChiefSessionCreator(scaffold, config=record.config()).create_session().run(value))
+
+
+@pytest.mark.parametrize("in_place", ("in the directory", "by name"))
+@conforms("MTS-SES-02")
+def test_a_restore_comes_after_the_initialisers_of_a_saved_model(train, record, in_place):
+    save_three(train, record, record.path("saved"))
+    weight = tf.Variable(1.0, name="weight")
+    count = tf.Variable(0.0, name="count", collections=[tf.GraphKeys.LOCAL_VARIABLES])
+    with tf.control_dependencies([count.initializer]):
+        for value in (5.0, 6.0):
+            tf.add_to_collection("saved_model_initializers", count.assign_add(value).op)
+    tf.add_to_collection("saved_model_initializers", weight.assign(7.0).op)
+    place = {"checkpoint_dir": record.path("saved")}
+    if in_place == "by name":
+        place = {"checkpoint_filename_with_path": record.path("saved", "m-0")}
+    scaffold = train.Scaffold(local_init_op=tf.no_op(), init_fn=lambda *_: record("init_fn"))
+    session = record.session(scaffold=scaffold, **place)
+    record("values", session.run([weight, count]))
+    session.close()
+
+
+@conforms("MTS-SES-03")
+def test_both_places_are_refused_in_an_open_session(train, record, monkeypatch):
+    tf.Variable(1.0, name="weight")
+    places = {"checkpoint_dir": "/x", "checkpoint_filename_with_path": "/y"}
+    creator = record.outcome("make", lambda: record.describer.name(train.ChiefSessionCreator(**places), "creator"))
+    original = tf.Session.__init__
+
+    def note(self, *args, **kwargs):
+        record("opened")
+        original(self, *args, **kwargs)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(tf.Session, "__init__", note)
+        record.outcome("create", creator.create_session)
+
+
+READY = {
+    "list": lambda: [tf.constant(["a"])],
+    "empty list": lambda: [],
+    "int64": lambda: tf.constant([1], tf.int64),
+    "int32 matrix": lambda: tf.constant([[1]]),
+    "int32 scalar": lambda: tf.constant(5),
+    "float scalar": lambda: tf.constant(1.5),
+    "int64 scalar": lambda: tf.constant(5, tf.int64),
+    "float matrix": lambda: tf.constant([[1.5]]),
+    "empty matrix": lambda: tf.constant([[]], tf.string),
+}
+
+
+@pytest.mark.parametrize("piece", ("ready_op", "ready_for_local_init_op"))
+@pytest.mark.parametrize("case", READY)
+@conforms("MTS-SES-08")
+def test_values_of_a_readiness_op(train, record, case, piece):
+    manager = train.SessionManager(**{piece: READY[case](), "local_init_op": tf.no_op()})
+    prepare = manager.prepare_session
+    record.outcome("prepare", lambda: type(prepare("", init_op=tf.no_op(), config=record.config())).__name__)
+
+
+EMPTY = {
+    "a file that is not there": lambda record: {"checkpoint_filename_with_path": record.path("none")},
+    "a state that names none": lambda record: {"checkpoint_dir": record.path()},
+    "no state": lambda record: {"checkpoint_dir": record.path("none")},
+}
+
+
+@pytest.mark.parametrize("case", EMPTY)
+@conforms("MTS-SES-13", "MTS-SES-12")
+def test_an_empty_saver_and_nothing_there(train, record, case):
+    with open(record.path("checkpoint"), "w") as file:
+        file.write('model_checkpoint_path: "gone-1"\n')
+    tf.constant(1.0)
+    place = EMPTY[case](record)
+    saver = train.Saver(allow_empty=True)
+    init = {"init_op": tf.no_op(name="INIT"), "init_fn": lambda _: record("init_fn")}
+    manager = watched_manager(train, record, ready_op=tf.constant([], tf.string, name="READY"))
+    try:
+        config = record.config()
+        record.outcome("prepare", lambda: manager.prepare_session("", saver=saver, config=config, **init, **place))
+        record.outcome("recover", lambda: manager.recover_session("", saver=saver, config=config, **place)[1])
+    finally:
+        _unwatch()

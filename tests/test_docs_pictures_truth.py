@@ -546,6 +546,20 @@ def test_another_error_while_the_session_is_made_leaves_run(recovery_stage):
     assert drawn(recovery_stage.log()) == [*itertools.chain.from_iterable(rest)]
 
 
+def test_another_error_while_the_old_session_is_closed_leaves_run(recovery_stage):
+    recovery_stage.report(ERROR)
+    recovery_stage.events.clear()
+    recovery_stage.run_raises = [Preempted()]
+    with pytest.raises(PlantedError):
+        recovery_stage.step()
+    preempted, closed, *rest = (list(each.events) for each in recovery.STAGES)
+    assert drawn(recovery_stage.log()) == [*preempted, *closed]
+    assert recovery_stage.session.should_stop()
+    recovery_stage.events.clear()
+    assert recovery_stage.step() == 11
+    assert drawn(recovery_stage.log()) == [*itertools.chain.from_iterable(rest)]
+
+
 # The life of a session.
 
 
@@ -956,7 +970,7 @@ def test_a_worker_looks_again_every_30_seconds(side, fresh_graph, clock, monkeyp
         close(session)
 
     def slept(secs):
-        sleep(secs)
+        sleep(secs)  # on the virtual clock
         log.append(secs)
         if len(clock.sleeps) == 2:
             with tf.Session(server.target) as chief:

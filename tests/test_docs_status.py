@@ -102,6 +102,14 @@ def test_the_newest_result_comes_first(monkeypatch, tmp_path):
     assert [path.stem for path, _ in status.results("x-*.json")] == ["x-b", "x-a", "x-c"]
 
 
+@pytest.mark.parametrize(("first", "second"), [("2026-01-02T03:00", "2026-01-02T04:00"), ("2026-01-02", "2026-01-02")])
+def test_of_two_results_of_a_day_the_later_comes_first(monkeypatch, tmp_path, first, second):
+    for name, date in (("a", first), ("b", second)):
+        (tmp_path / f"x-{name}.json").write_text(json.dumps({"date": date}), encoding="utf-8")
+    monkeypatch.setattr(status, "RESULTS", tmp_path)
+    assert [path.stem for path, _ in status.results("x-*.json")] == ["x-b", "x-a"]
+
+
 def test_a_result_that_is_missing_is_an_error(monkeypatch, tmp_path):
     monkeypatch.setattr(status, "RESULTS", tmp_path)
     with pytest.raises(FileNotFoundError, match=r"x-\*\.json"):
@@ -155,19 +163,6 @@ def test_every_mutant_is_in_one_row():
 # Divergences
 
 
-@pytest.mark.parametrize(
-    ("changes", "text"),
-    [
-        ({}, "3"),
-        ({"name": "DIV-02"}, "0"),
-        ({"name": "DIV-03"}, "registered later"),
-        ({"name": "DIV-03", "place": "cluster"}, "only in scenarios of clusters"),
-    ],
-)
-def test_how_often_an_entry_was_met(changes, text):
-    assert status.met(entry(**changes), run()) == text
-
-
 def test_a_matcher_in_words():
     match = {"kind": "^a$", "oracle": "x", "subject": "y`"}
     assert status.matcher_in_words(entry(match=match, skip="subject")) == (
@@ -183,14 +178,23 @@ def test_every_matcher_of_the_register_has_words():
 
 
 def test_an_entry_has_its_reason_and_all_of_its_facts():
-    made = status.divergence(entry(), run())
+    made = status.divergence(entry())
     assert made.startswith("Because.\n")
     rows = dict(row for row in cells(made) if len(row) == 2)
     assert rows["TensorFlow"] == "`>=2.12`"
     assert rows["rules"] == "MTS-EXC-01"
-    assert rows["met"] == "3 times in the complete run of 2026-01-02"
     assert "`^a\\|b$`" in made
-    assert "once in the" in status.divergence(entry(), run(divergences={"DIV-01": 1}))
+
+
+def test_how_often_runs_met_an_entry():
+    scenarios = {"date": "2026-02-03T00:00:00", "divergences": {"DIV-01": 1, "DIV-03": 1200}}
+    rows = cells(status.divergence_table([entry(f"DIV-0{n}") for n in (1, 2, 3)], run(), scenarios))
+    assert [row[4:] for row in rows] == [
+        ["complete run 2026-01-02", "scenarios 2026-02-03"],
+        ["3", "1"],
+        ["0", "0"],  # of a complete run that knew it
+        ["-", "1,200"],  # registered after the complete run
+    ]
 
 
 # Performance
@@ -373,8 +377,8 @@ def test_all_that_is_shown_can_be_made_from_the_committed_results():
         status.strategies(result),
         status.scope(result),
         status.rules_by_group(result),
-        status.divergence_table(register, result),
-        *(status.divergence(each, result) for each in register),
+        status.divergence_table(register, result, status.results("rules-*.json")[0][1]),
+        *(status.divergence(each) for each in register),
         *(status.performance(key, each) for key, each in status.load(status.BASELINE).items()),
         *(status.picture(each) for each in status.load(status.BASELINE).values()),
         *(status.history(key, each) for key, each in status.load(status.HISTORY).items()),

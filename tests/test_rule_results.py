@@ -99,11 +99,14 @@ def test_results_of_several_runs_are_merged():
         date="2026-01-02", command="python -m pytest b", subject="s", rules={"MTS-RUN-01": other, "Q-01": other}
     )
     both = ["tests/test_a.py::test", "tests/test_b.py::test"]
-    assert rule_results.merge([results(), second]) == {
+    first = results(divergences={"DIV-02": 1, "DIV-01": 2})
+    second["divergences"] = {"DIV-02": 3}
+    assert rule_results.merge([first, second]) == {
         "date": "2026-01-02",
         "versions": {"python": "3.12"},
         "subject": "s",
         "command": "python -m pytest a && python -m pytest b",
+        "divergences": {"DIV-01": 2, "DIV-02": 4},
         "rules": {
             "MTS-RUN-01": {"passed": 3, "failed": 1, "skipped": 2, "tests": both},
             "Q-01": {**other, "tests": both},
@@ -121,5 +124,21 @@ def test_files_are_merged_from_the_command_line(tmp_path):
     paths = [str(tmp_path / name) for name in ("all.json", "a.json", "b.json")]
     for path in paths[1:]:
         rule_results.write(path, results())
-    rule_results.main(paths)
+    assert rule_results.main(paths) == 0
     assert json.loads(Path(paths[0]).read_text())["rules"]["MTS-RUN-01"]["passed"] == 2
+
+
+def test_files_of_different_things_are_refused(tmp_path, capsys):
+    paths = [str(tmp_path / name) for name in ("all.json", "a.json", "b.json")]
+    for path, subject in zip(paths[1:], ("one", "other"), strict=True):
+        rule_results.write(path, results(subject=subject))
+    assert rule_results.main(paths) == 1
+    assert "results of different subject cannot be merged" in capsys.readouterr().err
+    assert not Path(paths[0]).exists()
+
+
+def test_a_file_that_is_not_there_is_refused(tmp_path, capsys):
+    merged, gone = tmp_path / "all.json", str(tmp_path / "gone.json")
+    assert rule_results.main([str(merged), gone]) == 1
+    assert gone in capsys.readouterr().err
+    assert not merged.exists()

@@ -235,6 +235,8 @@ GOOD = {
     "folder": fence("python", "import os", "print(os.listdir())") + fence("text", "[]"),
     "both sides": fence("python", "import monitored as train", "print(train.StopAtStepHook.__name__)")
     + fence("text", "StopAtStepHook"),
+    "graph of the page": fence("python", "import tensorflow.compat.v1 as tf", "print(tf.constant(1).op.type)")
+    + fence("text", "Const"),
     "hard exit": fence("python", "import os", "print(1, flush=True)", "os._exit(0)") + fence("text", "1"),
     "text alone": fence("text", "anything"),
     "help": fence("sh", "python -m perf --help  # a comment"),
@@ -258,6 +260,10 @@ WRONG = {
     "output not shown": (fence("python", "print(1)"), "it prints"),
     "exception": ("# A title\n\n" + fence("python", "x = 1", "x.nonsense()"), "AttributeError"),
     "after an exception": (fence("python", "1 / 0") + fence("python", "x = 1"), "not run"),
+    "no graph": (
+        fence("python", "import tensorflow.compat.v1 as tf", "with tf.Graph().as_default(): pass", "tf.constant(1).op"),
+        "eager execution",
+    ),
     "syntax": (fence("python", "1 +"), "SyntaxError"),
     "exit code": (fence("python", "raise SystemExit(1)"), "SystemExit"),
     "hard exit": (fence("python", "import os", "os._exit(3)"), "exit code 3"),
@@ -267,6 +273,8 @@ WRONG = {
     "indented": ("Text:\n\n    x = 1\n", "an indented block"),
     "json": (fence("json", "{'a': 1}"), "JSONDecodeError"),
     "command": (fence("sh", "frobnicate --all"), "unknown command 'frobnicate'"),
+    "function of another page": (fence("sh", "start ps"), "unknown command 'start'"),
+    "python -c": (fence("sh", "python -c '1 +'"), "python -c: invalid syntax"),
     "command later in the line": (fence("sh", "cd docs && frobnicate"), "unknown command 'frobnicate'"),
     "shell": (fence("sh", "if true"), "bash -n"),
     "program": (fence("sh", "python -m nonsense"), "no program nonsense"),

@@ -87,7 +87,7 @@ class Commands:
     def __init__(self, copy: Path, limit: float) -> None:
         self._copy = copy
         self._limit = limit
-        self._known: dict[str, Checked] = {}
+        self._known: dict[tuple[str, frozenset[str]], Checked] = {}
 
     def check_script(self, text: str, first_line: int = 1) -> list[Checked]:
         """Check each command of a shell script, one a line, and the syntax of all."""
@@ -118,12 +118,13 @@ class Commands:
         return ""
 
     def _check_line(self, line: str, number: int, functions: set[str]) -> Checked:
-        if line not in self._known:
+        key = (line, frozenset(functions))  # a script's own functions are not those of another
+        if key not in self._known:
             try:
-                self._known[line] = self._checked(line, functions)
+                self._known[key] = self._checked(line, functions)
             except (WrongCommandError, ValueError) as error:
-                self._known[line] = Checked(0, PARSED, f"{line}\n{error}")
-        known = self._known[line]
+                self._known[key] = Checked(0, PARSED, f"{line}\n{error}")
+        known = self._known[key]
         return Checked(number, known.how, known.wrong, known.output)
 
     def _checked(self, line: str, functions: set[str]) -> Checked:
@@ -162,7 +163,10 @@ class Commands:
         if not words or words[0] in ("-V", "--version"):
             return KNOWN
         if words[0] == "-c":
-            compile(words[1], "-c", "exec")
+            try:
+                compile(" ".join(words[1:2]), "-c", "exec")
+            except SyntaxError as error:
+                raise WrongCommandError(f"python -c: {error}") from error
             return PARSED
         if words[0] == "-m":
             module, *arguments = words[1:]
@@ -178,25 +182,25 @@ class Commands:
             return KNOWN
         if source is None or not source.is_file():
             raise WrongCommandError(f"there is no program {module}")
-        if not bare:
-            self._parse(words[0] == "-m", module, source, arguments)
-        return PARSED
+        return PARSED if bare else self._parse(words[0] == "-m", module, source, arguments)
 
-    def _parse(self, is_module: bool, module: str, source: Path, arguments: list[str]) -> None:
+    def _parse(self, is_module: bool, module: str, source: Path, arguments: list[str]) -> str:
         """Let a program of this repository read its arguments, and no more."""
-        if not re.search(r"\bparse_args\(", source.read_text(encoding="utf-8")):
-            if not arguments:
-                return
+        text = source.read_text(encoding="utf-8")
+        if not re.search(r"\bparse_args\(", text):
+            if not arguments or "sys.argv" in text:
+                return KNOWN  # to see whether it takes them it would have to run
             raise WrongCommandError(f"{module} has no parser that could read {shlex.join(arguments)}")
         if is_module:  # all parsers of a program are then quick
             importlib.import_module(f"{module}.__main__" if source.name == "__main__.py" else module)
         ended, said = self._forked(lambda log, tell: _parse_here(is_module, module, source, arguments, log, tell))
         if not ended.told and ended.status == 0:  # --help
-            return
+            return PARSED
         if ended.told[:1] != ["parsed"]:
             raise WrongCommandError(f"its parser refuses that: {last_lines(said, 3)}")
         if ended.told[1:]:
             raise WrongCommandError(ended.told[1])
+        return PARSED
 
     def _forked(self, work: Callable[[str, Tell], None]) -> tuple[Ended, str]:
         """Do `work`, which gets the path of its log, in a forked process; return its end and its log."""

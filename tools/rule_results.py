@@ -4,9 +4,11 @@
     python -m tools.rule_results all.json conformance.json tests.json    merges files of several runs
 
 A file has, next to what was run on what, for each rule that was tried how many tests passed, failed and
-were skipped, and their names. A test with parameters counts once for each set of parameters and is named once.
+were skipped, and their names; and how often each registered divergence was met. A test with parameters
+counts once for each set of parameters and is named once.
 """
 
+import argparse
 import datetime
 import importlib.metadata
 import json
@@ -14,6 +16,7 @@ import platform
 import shlex
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -45,14 +48,14 @@ class Results:
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
         """Read the marks of all tests; UsageError for an id that is no rule's."""
         for item in items:
-            rules = rules_of(item)
-            unknown = sorted({str(rule) for rule in rules} - self._known)
+            marked = rules_of(item)
+            unknown = sorted({str(rule) for rule in marked} - self._known)
             if unknown:
                 raise pytest.UsageError(f"{item.nodeid} is marked with what is no rule: {', '.join(unknown)}")
             if any(mark.kwargs or not mark.args for mark in item.iter_markers("rule")):
                 raise pytest.UsageError(f"{item.nodeid}: the marker rule takes ids, and at least one")
-            if rules:
-                self._rules[item.nodeid] = rules
+            if marked:
+                self._rules[item.nodeid] = marked
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Take note of how a test ends: its worst part, set-up and tear-down included."""
@@ -136,16 +139,17 @@ def _tensorflow() -> str | None:
 
 def merge(results: list[dict[str, Any]]) -> dict[str, Any]:
     """Return the results of several runs as those of one; ValueError if these were not of the same thing."""
-    merged = {key: value for one in results for key, value in one.items() if key not in ("date", "command", "rules")}
+    added = ("date", "command", "divergences", "rules")
+    merged = {key: value for one in results for key, value in one.items() if key not in added}
     for key, value in merged.items():
         different = [one[key] for one in results if key in one and one[key] != value]
         if different:
             raise ValueError(f"results of different {key} cannot be merged: {different[0]!r} and {value!r}")
-    rules: dict[str, dict[str, Any]] = {}
+    by_rule: dict[str, dict[str, Any]] = {}
     for one in results:
         for rule, entry in one["rules"].items():
-            so_far = rules.setdefault(rule, {"passed": 0, "failed": 0, "skipped": 0, "tests": []})
-            rules[rule] = {
+            so_far = by_rule.setdefault(rule, {"passed": 0, "failed": 0, "skipped": 0, "tests": []})
+            by_rule[rule] = {
                 **{outcome: so_far[outcome] + entry[outcome] for outcome in ("passed", "failed", "skipped")},
                 "tests": sorted({*so_far["tests"], *entry["tests"]}),
             }
@@ -153,7 +157,8 @@ def merge(results: list[dict[str, Any]]) -> dict[str, Any]:
         "date": max(one["date"] for one in results),
         **merged,
         "command": " && ".join(one["command"] for one in results),
-        "rules": {rule: rules[rule] for rule in sorted(rules)},
+        "divergences": dict(sorted(sum((Counter(one.get("divergences", {})) for one in results), Counter()).items())),
+        "rules": {rule: by_rule[rule] for rule in sorted(by_rule)},
     }
 
 
@@ -162,11 +167,20 @@ def write(path: str | Path, results: dict[str, Any]) -> None:
     Path(path).write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
 
 
-def main(arguments: list[str]) -> None:
-    """Merge the files that follow into the first one."""
-    target, *files = arguments
-    write(target, merge([json.loads(Path(file).read_text(encoding="utf-8")) for file in files]))
+def main(arguments: list[str] | None = None) -> int:
+    """Merge files into one; 0 if that was possible, 1 if they cannot be read, or are results of different things."""
+    parser = argparse.ArgumentParser(prog="python -m tools.rule_results", description="Merge what several runs wrote.")
+    parser.add_argument("target", help="the file to write")
+    parser.add_argument("files", nargs="+", help="what `pytest --rules-json` wrote")
+    options = parser.parse_args(arguments)
+    try:
+        merged = merge([json.loads(Path(file).read_text(encoding="utf-8")) for file in options.files])
+    except (OSError, ValueError) as error:
+        print(error, file=sys.stderr)
+        return 1
+    write(options.target, merged)
+    return 0
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    sys.exit(main())

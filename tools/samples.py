@@ -3,7 +3,8 @@
     python -m tools.samples                  all pages, and the docstrings of the reference
     python -m tools.samples docs/extras.md   some
 
-- ```python blocks run as a script would, in a process a page: one namespace, in order, in an empty folder.
+- ```python blocks run as a script would, in a process a page: one namespace, in order, in an empty folder. A page
+  that makes no graph itself (OWN_GRAPH) has one of its own as the default.
   A ```text block that follows directly is their exact output; a line `...` stands for any lines. Its
   numbers and the order of its lines may differ if it says ```text measured. A block that prints has its
   output below it.
@@ -29,6 +30,7 @@ import doctest
 import json
 import os
 import re
+import select
 import shutil
 import sys
 import tempfile
@@ -37,7 +39,7 @@ import traceback
 import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, astuple, dataclass, field
 from pathlib import Path
 from types import TracebackType
 
@@ -48,7 +50,7 @@ from tools.forking import Tell, fork, output_to
 
 ROOT = Path(__file__).resolve().parent.parent
 SKIPPED = {"build", "dist", "node_modules", "__pycache__"}
-LIMIT_SECS = 120.0
+LIMIT_SECS = 300.0
 OK, FAILED, USAGE = range(3)
 
 LEFT_ALONE, PARSED, RUN, WRONG = "left alone", "parsed", "run", "failed"
@@ -58,6 +60,9 @@ ONLY_MONITORED: dict[str, str] = {}
 
 SAME_ON_BOTH = "import monitored as train"
 ON_TF_TRAIN = "from tensorflow.compat.v1 import train"
+
+OWN_GRAPH = re.compile(r"\btf\.Graph\(\)|\bdisable_(?:eager_execution|v2_behavior)\(\)")
+"""What pages have that do not rely on a default graph; TensorFlow 2 is eager without one."""
 
 ADMONITIONS = {"note", "tip", "hint", "important", "warning", "caution", "admonition", "dropdown", "rule"}
 """Directives with Markdown in them; what is in others is not a page's own."""
@@ -260,6 +265,15 @@ def _run_blocks(page: str, found: list[Block], folder: str, on_tf_train: bool, t
     os.environ["TMPDIR"] = str(temporary)
     tempfile.tempdir = None
     warnings.simplefilter("ignore")
+    with contextlib.ExitStack() as stack:
+        if not any(OWN_GRAPH.search(block.code) for block in found):
+            import tensorflow.compat.v1 as tf  # noqa: PLC0415 - is there already
+
+            stack.enter_context(tf.Graph().as_default())
+        _run_each(page, found, folder, on_tf_train, tell)
+
+
+def _run_each(page: str, found: list[Block], folder: str, on_tf_train: bool, tell: Tell) -> None:
     namespace: dict[str, object] = {"__name__": "__main__"}
     for number, block in enumerate(found):
         for stream, name in ((1, "out"), (2, "err")):
@@ -348,6 +362,62 @@ def check_page(path: Path, limit: float, commands: Commands) -> Report:
                 report.add(line, "code", WRONG if wrong else PARSED, wrong)
     report.seconds = time.monotonic() - start
     return report
+
+
+def check_pages(asked: list[Path], limit: float, copy: Path, jobs: int) -> Iterator[tuple[int, Report]]:
+    """Check pages in forked processes; yield the number of each page and its report as they are done.
+
+    RuntimeError if a process ends before its pages are done.
+    """
+    texts = [path.read_text(encoding="utf-8") for path in asked]
+    order = sorted(range(len(asked)), key=lambda number: -texts[number].count("```"))  # the long ones first
+    waiting, fill = os.pipe()
+    os.write(fill, b"".join(number.to_bytes(2, "big") for number in order))
+    os.close(fill)
+    workers = {}
+    for _ in range(min(jobs, len(asked))):
+        reading, writing = os.pipe()
+        sys.stdout.flush()
+        if (child := os.fork()) == 0:
+            _work(asked, limit, copy, waiting, writing)
+        os.close(writing)
+        workers[child] = os.fdopen(reading, encoding="utf-8")
+    os.close(waiting)
+    left = set(order)
+    files = list(workers.values())
+    while files:
+        for file in select.select(files, [], [])[0]:
+            line = file.readline()  # a worker writes whole lines
+            if not line:
+                files.remove(file)
+                continue
+            number, page, findings, seconds = json.loads(line)
+            left.discard(number)
+            yield number, Report(page, [Finding(*each) for each in findings], seconds)
+    for child, file in workers.items():
+        file.close()
+        os.waitpid(child, 0)
+    if left:
+        raise RuntimeError(f"not checked, for the process that did it ended: {', '.join(str(asked[n]) for n in left)}")
+
+
+def _work(asked: list[Path], limit: float, copy: Path, waiting: int, writing: int) -> None:
+    """In a forked process: check pages while there are any."""
+    status = 1
+    try:
+        commands = Commands(copy, LIMIT_SECS)
+        while number := os.read(waiting, 2):
+            place = int.from_bytes(number, "big")
+            report = check_page(asked[place], limit, commands)
+            findings = [astuple(finding) for finding in report.findings]
+            line = json.dumps([place, report.page, findings, report.seconds]).encode() + b"\n"
+            while line:
+                line = line[os.write(writing, line) :]
+        status = 0
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        os._exit(status)
 
 
 def _check_block(block: Block, report: Report, commands: Commands) -> None:
@@ -450,6 +520,7 @@ def main(line: list[str] | None = None) -> int:
     )
     parser.add_argument("pages", nargs="*", type=Path, metavar="PAGE", help="Markdown files, or modules (default: all)")
     parser.add_argument("--limit", type=float, default=LIMIT_SECS, help="seconds for a page's programs (%(default)g)")
+    parser.add_argument("--jobs", type=int, default=2, metavar="N", help="pages at a time (%(default)s)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write what became of each block there")
     options = parser.parse_args(line)
     asked = [path.resolve() for path in options.pages] or [*pages(), *modules()]
@@ -457,15 +528,14 @@ def main(line: list[str] | None = None) -> int:
         print(f"no such page: {', '.join(missing)}", file=sys.stderr)
         return USAGE
     start_tensorflow()
-    reports = []
+    done: dict[int, Report] = {}
     with copy_of_the_repository() as copy:
-        commands = Commands(copy, LIMIT_SECS)
-        for number, path in enumerate(asked, 1):
-            report = check_page(path, options.limit, commands)
-            reports.append(report)
+        for number, report in check_pages(asked, options.limit, copy, max(1, options.jobs)):
+            done[number] = report
             said = f"{len(report.failures)} failed" if report.failures else "ok"
-            print(f"[{number}/{len(asked)}] {report.page}: {said}, {report.seconds:.1f} s", flush=True)
+            print(f"[{len(done)}/{len(asked)}] {report.page}: {said}, {report.seconds:.1f} s", flush=True)
             print_failures(report)
+    reports = [done[number] for number in range(len(asked))]
     print()
     print_table(reports)
     if options.json:

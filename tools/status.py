@@ -1,7 +1,7 @@
 """What the status pages show, made from the JSON files that the tools wrote.
 
 Each function takes what is in such files and returns Markdown: tables, sentences, a picture. They read nothing, but for
-`newest` and `load`. Times are shares and ratios, for seconds say more of a machine than of the code. What a file
+`results` and `load`. Times are shares and ratios, for seconds say more of a machine than of the code. What a file
 does not say is shown as unknown, never guessed. `docs/_extensions/status.py` puts it on the pages.
 """
 
@@ -38,13 +38,17 @@ def results(pattern: str) -> list[tuple[Path, Json]]:
     found = [(path, load(path)) for path in sorted(RESULTS.glob(pattern))]
     if not found:
         raise FileNotFoundError(f"docs/results/{pattern}: there is no such file, so the page has nothing to show")
-    return sorted(found, key=lambda item: date_of(item[1], item[0]), reverse=True)
+    return sorted(found, key=lambda item: (date_of(item[1], item[0]), _moment(item[1]), item[0].name), reverse=True)
+
+
+def _moment(result: Json) -> str:
+    return str(result.get("date") or result.get("created") or "")
 
 
 def date_of(result: Json, path: Path) -> str:
     """The day of a result: as it says itself, or as its file's name says."""
     named = re.findall(r"\d{4}-\d\d-\d\d", path.as_posix())
-    return str(result.get("date") or result.get("created") or (named or ["unknown"])[-1])[:10]
+    return (_moment(result) or (named or ["unknown"])[-1])[:10]
 
 
 # Text
@@ -183,33 +187,36 @@ def mutants(result: Json, path: Path) -> str:
 # Divergences
 
 
-def divergence_table(register: list[Json], result: Json) -> str:
-    """Return one line for each entry of the register."""
+def divergence_table(register: list[Json], complete: Json, scenarios: Json) -> str:
+    """Return one line for each entry of the register, with how often either kind of run met it."""
     rows = [
-        (entry["id"], entry["verdict"], code(entry["tensorflow"]), ", ".join(entry["rules"]), met(entry, result))
+        (
+            entry["id"],
+            entry["verdict"],
+            code(entry["tensorflow"]),
+            ", ".join(entry["rules"]),
+            met(entry, complete),
+            met(entry, scenarios),
+        )
         for entry in register
     ]
-    return table(("entry", "verdict", "TensorFlow", "rules", "met"), rows, left=4)
+    days = [f"{what} {run['date'][:10]}" for what, run in (("complete run", complete), ("scenarios", scenarios))]
+    return table(("entry", "verdict", "TensorFlow", "rules", *days), rows, left=4)
 
 
-def met(entry: Json, result: Json) -> str:
-    """How often a complete run met an entry; a run does not know those that were registered after it."""
-    if entry["id"] in result["divergences"]:
-        return f"{result['divergences'][entry['id']]:,}"
-    if entry.get("place"):
-        return f"only in scenarios of {entry['place']}s"
-    return "0" if entry["id"] in result["divergences_unused"] else "registered later"
+def met(entry: Json, run: Json) -> str:
+    """How often a run met an entry; a complete run knows neither clusters nor what was registered after it."""
+    if entry["id"] in run["divergences"]:
+        return f"{run['divergences'][entry['id']]:,}"
+    return "-" if entry["id"] not in run.get("divergences_unused", [entry["id"]]) else "0"
 
 
-def divergence(entry: Json, result: Json) -> str:
+def divergence(entry: Json) -> str:
     """Return the text of one entry."""
-    times = met(entry, result)
-    what = f"{times} times in the complete run of {result['date'][:10]}" if times.isdigit() else times
     rows = [
         ("verdict", entry["verdict"]),
         ("TensorFlow", code(entry["tensorflow"])),
         ("rules", ", ".join(entry["rules"])),
-        ("met", what.replace("1 times", "once") if times == "1" else what),
         ("matches", matcher_in_words(entry)),
     ]
     return entry["reason"] + "\n\n" + table(("", ""), rows, left=2)

@@ -43,13 +43,24 @@ def _mutants() -> tuple[str, Files]:
     return status.mutants(result, path), [path]
 
 
+def _scenarios() -> tuple[Path, status.Json]:
+    return status.results("rules-*.json")[0]
+
+
 def _divergence_table() -> tuple[str, Files]:
-    path, result = _run()
-    made = status.divergence_table(status.load(status.REGISTER), result)
-    about = status.made_with(result["date"], result["versions"], result["versions"]["platform"])
-    source = status.generated(path, status.conformance_command(result))
-    said = f"\nMet: how often the complete run met an entry, {about}\n\n{source}"
-    return made + said, [path, status.REGISTER]
+    (path, complete), (other, scenarios) = _run(), _scenarios()
+    made = [
+        status.divergence_table(status.load(status.REGISTER), complete, scenarios),
+        "How often each kind of run met an entry: the complete one, which draws and enumerates programs and knows "
+        "neither clusters nor what was registered after it, and the written scenarios and tests.",
+    ]
+    for run, file, command in (
+        (complete, path, status.conformance_command(complete)),
+        (scenarios, other, scenarios["command"]),
+    ):
+        made += [status.made_with(run["date"], run["versions"], run["versions"]["platform"])]
+        made += [status.generated(file, command)]
+    return "\n\n".join(made), [path, other, status.REGISTER]
 
 
 def _performance() -> tuple[str, Files]:
@@ -134,15 +145,14 @@ class StatusDirective(SphinxDirective):
 
     def _entries(self) -> list[nodes.Node]:
         """A section for each entry of the register, so that DIV-01 has an address."""
-        path, result = _run()
-        self._note([path, status.REGISTER])
+        self._note([status.REGISTER])
         sections: list[nodes.Node] = []
         for entry in status.load(status.REGISTER):
             anchor = entry["id"].lower()
             section = nodes.section(ids=[anchor], names=[anchor])
             section += nodes.title("", f"{entry['id']}: {entry['verdict']}")
             self.state.document.note_explicit_target(section)
-            section += self._parsed(status.divergence(entry, result)).children
+            section += self._parsed(status.divergence(entry)).children
             sections.append(section)
         return sections
 

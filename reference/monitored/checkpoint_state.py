@@ -48,7 +48,8 @@ def get_checkpoint_state(checkpoint_dir: Directory, latest_filename: str | None 
     """Read the state file, with its relative paths joined to the directory.
 
     None when there is no such file; None and two WARNING log lines when it cannot be read or
-    parsed. A state that names no newest checkpoint raises ValueError, an empty file included.
+    parsed. A state that names no newest checkpoint raises ValueError, an empty file included; a file
+    that is not UTF-8 raises UnicodeDecodeError.
 
     Rules: MTS-CKP-05. Quirks: Q-36.
     """

@@ -9,7 +9,8 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-_COORDINATOR_METHODS = ("register_thread", "should_stop", "stop_on_exception", "wait_for_stop")
+from monitored.coordinator import Coordinator
+
 _Round = Callable[..., object] | None
 
 
@@ -29,12 +30,14 @@ class LooperThread(threading.Thread):
         """Make the thread, not yet started, and register it with `coord`.
 
         Rounds begin every `timer_interval_secs` seconds, the first at once; None means back to
-        back. ValueError if `coord` lacks a coordinator's methods, or if there are `args` or
-        `kwargs` but no `target`.
+        back. ValueError if `coord` is neither a `Coordinator` nor `tf.train.Coordinator`, or if
+        there are `args` or `kwargs` but no `target`.
 
         Rules: MTS-LPR-01.
         """
-        if not all(hasattr(type(coord), method) for method in _COORDINATOR_METHODS):
+        # TensorFlow's class is known by its name, for nothing that supervises a session is imported from there.
+        names = [(cls.__name__, cls.__module__.partition(".")[0]) for cls in type(coord).__mro__]
+        if not isinstance(coord, Coordinator) and ("Coordinator", "tensorflow") not in names:
             text = "'coord' argument must be a Coordinator: %s"
             raise ValueError(text % coord)
         super().__init__()

@@ -28,7 +28,7 @@ class _MonitoredSession:
     the way leaves the constructor unchanged and nothing is undone: no `end`, no close.
 
     Used as a context manager it closes itself. Leaving the block normally, or by exactly
-    OutOfRangeError or StopIteration, calls `end` of each hook and raises nothing; leaving it by
+    OutOfRangeError or StopIteration, which is suppressed, calls `end` of each hook; leaving it by
     any other exception skips `end`.
 
     Rules: MTS-LIFE-01 to MTS-LIFE-06, MTS-GRAPH-01 to MTS-GRAPH-05, MTS-EXC-01, MTS-EXC-02,
@@ -151,8 +151,9 @@ class MonitoredSession(_MonitoredSession):
     `session_creator` makes the `tf.Session` (None: a chief with a default scaffold), `hooks` are
     called in list order, and closing waits at most `stop_grace_period_secs` seconds for threads.
 
-    AbortedError and UnavailableError from a step, from a hook around it, from a thread or from
-    creating the session close the present `tf.Session` and make a new one; the step is run again.
+    AbortedError and UnavailableError from a step, from a hook around it, or from a thread close the
+    present `tf.Session` and make a new one, and the step is run again; from creating a session they
+    make another one, and what was opened stays open.
 
     Rules: MTS-LIFE-05, MTS-EXC-04, MTS-EXC-05.
     Source: tensorflow/python/training/monitored_session.py

@@ -223,7 +223,8 @@ def start_queue_runners(
 
     `sess` defaults to the default session. Monitored sessions start their runners themselves, so
     for one of them nothing is done and [] returned. ValueError without a session, TypeError for
-    something else than a session, RuntimeError in eager mode; no runners give a warning and [].
+    something else than a session, RuntimeError in eager mode; no runners in the default graph give
+    a warning. The runners are those of the session's graph.
 
     Rules: MTS-QR-01, MTS-QR-07.
     """

@@ -20,8 +20,8 @@ def record(
 
     A path that is listed already moves to the newest end. When the list is then longer than
     ``max_to_keep``, its oldest entry falls off: one a save at most, so a list that was recovered
-    under a larger limit never shrinks. With a negative limit every save makes one fall off. With
-    zero nothing is recorded.
+    under a larger limit shrinks only by saves to a path that it has. With a negative limit every
+    save makes one fall off. With zero nothing is recorded.
 
     Rules: MTS-CKP-02. Quirks: Q-35.
     """

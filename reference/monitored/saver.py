@@ -56,7 +56,7 @@ class Saver:
 
         ``var_list`` None means all global variables and everything in SAVEABLE_OBJECTS, as of the
         moment the ops are built; with none of these, ValueError unless ``allow_empty``, and then
-        the saver is empty: saving and restoring do nothing. With ``saver_def`` no ops are added:
+        the saver is empty: it saves a meta graph and restores nothing. With ``saver_def`` no ops are added:
         those it names are used, and ``name`` is the scope they were imported under.
         """
         if defer_build and var_list:

@@ -45,8 +45,9 @@ def MonitoredTrainingSession(
     is left out without a directory, or if its periods are None, 0 or negative.
 
     Not given, summaries are saved every 100 steps and checkpoints every 600 seconds; giving one
-    period of a pair switches the other one off, giving both is a ValueError. A worker
-    (`is_chief=False`) runs `hooks` only and waits at most `max_wait_secs` seconds for the chief.
+    period of a pair switches the other one off, giving both is a ValueError if their hook is to be
+    added. A worker (`is_chief=False`) runs `hooks` only and waits at most `max_wait_secs` seconds
+    for the chief.
 
     `master` is the target of the session (a gRPC address, or empty for this process) and `config`
     its configuration; closing waits `stop_grace_period_secs` seconds for threads;

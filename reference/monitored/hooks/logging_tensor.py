@@ -19,7 +19,7 @@ class LoggingTensorHook(SessionRunHook):
     `tensors` are tensors or their names, or map tags to these; a dict is logged in the order of
     its sorted tags, anything else in its own. Runs are counted from `begin`, whatever the global
     step does. `formatter` makes the whole line from a dict of values by tag. Raises ValueError for
-    a wrong combination of periods, or `every_n_iter` below one.
+    a wrong combination of periods, or an `every_n_iter` of zero or less.
 
     Rules: MTS-LOG-01, MTS-LOG-02, MTS-LOG-03.
     """

@@ -67,7 +67,8 @@ STAGES = (PREEMPTED, CLOSED, CREATED, SHOWN, REPEATED)
 MADE_AGAIN = "Preempted in 3 or 4: again from 3; what was opened stays open. MTS-LIFE-05"
 RUN_AGAIN = "Preempted in 5: again from 2. Both without a limit and without a pause. MTS-EXC-04"
 OTHER_ERROR = (
-    "Any other error in 3 or 4 leaves `run`. `should_stop()` is then true, yet the next `run` begins at 3. MTS-EXC-12"
+    "Any other error in 2, 3 or 4 leaves `run`. `should_stop()` is then true, yet the next `run` begins at 3. "
+    "MTS-EXC-12"
 )
 
 LOST = {
