@@ -28,10 +28,11 @@ extensions = [
     "specification",
     "sources",
     "identifiers",
+    "search",
     "status",
     "pictures",
 ]
-exclude_patterns = ["_build", "_extensions"]
+exclude_patterns = ["_build", "_extensions", "_templates"]
 root_doc = "index"
 
 myst_enable_extensions = ["colon_fence", "attrs_inline", "deflist"]
@@ -41,6 +42,8 @@ nitpicky = False
 html_theme = "furo"
 html_title = f"monitored {release}"
 html_static_path = ["_static"]
+templates_path = ["_templates"]
+html_favicon = "_static/favicon.svg"
 html_css_files = ["site.css"]
 html_copy_source = False
 html_show_sourcelink = False

@@ -26,7 +26,7 @@ from tools import rules
 
 _LOG = logging.getLogger(__name__)
 _SHOWN = 3
-"""More tests than this are folded away."""
+"""More places in the code than this are folded away; tests always are."""
 
 
 class RuleDirective(SphinxDirective):
@@ -54,7 +54,7 @@ class RuleDirective(SphinxDirective):
 
 
 def _facts(traced: rules.Traced) -> nodes.Node:
-    rule, result = traced.rule, traced.result
+    rule = traced.rule
     releases: list[nodes.Node] = [nodes.Text("TensorFlow " + ", ".join(rule.releases))]
     if rule.differences:
         releases += [nodes.Text("; what differed: " + ", ".join(rule.differences))]
@@ -62,10 +62,8 @@ def _facts(traced: rules.Traced) -> nodes.Node:
     if rule.id in rules.OUT_OF_SCOPE:
         rows.append(("Code", [nodes.Text(f"none: {rules.OUT_OF_SCOPE[rule.id]}")]))
     elif traced.code:
-        rows.append(("Code", _places(traced.code, "place")))
-    if traced.tests:
-        rows.append(("Tests", _places(traced.tests, "test")))
-    rows.append(("Last result", [_verdict(result)]))
+        rows.append(("Code", _code(traced.code)))
+    rows.append(("Tests", _tests(traced)))
     table = nodes.definition_list(classes=["rule-facts"])
     for label, content in rows:
         body = nodes.definition("", *(list(content) if _is_block(content) else [nodes.paragraph("", "", *content)]))
@@ -77,23 +75,32 @@ def _is_block(content: list[nodes.Node]) -> bool:
     return any(isinstance(c, nodes.bullet_list) for c in content)
 
 
-def _places(places: list[rules.Place], what: str) -> list[nodes.Node]:
+def _code(places: list[rules.Place]) -> list[nodes.Node]:
     shown = _list(places[:_SHOWN])
     if len(places) <= _SHOWN:
         return [shown]
-    fold = nodes.raw(
-        "",
-        f"<details><summary>{len(places) - _SHOWN} more {what}{'' if len(places) == _SHOWN + 1 else 's'}</summary>",
-        format="html",
-    )
-    return [shown, fold, _list(places[_SHOWN:]), nodes.raw("", "</details>", format="html")]
+    return [shown, *_folded([nodes.Text(f"{len(places) - _SHOWN} more")], places[_SHOWN:])]
 
 
-def _list(places: Iterable[rules.Place]) -> nodes.bullet_list:
+def _tests(traced: rules.Traced) -> list[nodes.Node]:
+    verdict = _verdict(traced.result)
+    if not traced.tests:
+        return [verdict]
+    count = len(traced.tests)
+    return _folded([nodes.Text(f"{count} test{'' if count == 1 else 's'}, "), verdict], traced.tests)
+
+
+def _folded(summary: list[nodes.Node], places: list[rules.Place]) -> list[nodes.Node]:
+    opening, closing = nodes.raw("", "<details><summary>", format="html"), nodes.raw("", "</summary>", format="html")
+    return [opening, *summary, closing, _list(places, files=True), nodes.raw("", "</details>", format="html")]
+
+
+def _list(places: Iterable[rules.Place], files: bool = False) -> nodes.bullet_list:
+    """Return links to places: what is there, after the name of its file where that tells something."""
     items = nodes.bullet_list(classes=["rule-places"])
     for place in places:
-        file = PurePosixPath(place.path)
-        text = f"{file.name} {place.name}".strip()
+        file = PurePosixPath(place.path).name
+        text = f"{file} {place.name}".strip() if files else place.name or file
         reference = nodes.reference("", "", nodes.literal("", text), refuri=f"source:{place.path}#{place.line}")
         reference["reftitle"] = f"{place.path}:{place.line}"
         items += nodes.list_item("", nodes.paragraph("", "", reference))
@@ -103,8 +110,7 @@ def _list(places: Iterable[rules.Place]) -> nodes.bullet_list:
 def _verdict(result: rules.Result) -> nodes.Node:
     text = result.verdict
     if result.date:
-        ran = result.passed + result.failed
-        text += f" on {result.date}, TensorFlow {result.tensorflow}, {ran} test{'' if ran == 1 else 's'}"
+        text += f" on {result.date}, TensorFlow {result.tensorflow}"
     return nodes.inline("", text, classes=["verdict", "verdict-" + result.verdict.replace(" ", "-")])
 
 
@@ -114,7 +120,7 @@ class CoverageDirective(SphinxDirective):
     optional_arguments = 1
 
     def run(self) -> list[nodes.Node]:
-        """Return a table with a row for each group of rules, and the last run's date."""
+        """Return a table with a row for each chapter, and the last run's date."""
         everything = list(rules.trace().values())
         lines = [f"{rules.count(everything)}."] if self.arguments else _coverage_table(everything)
         run = rules.read_results()
@@ -128,15 +134,15 @@ class CoverageDirective(SphinxDirective):
 
 
 def _coverage_table(everything: list[rules.Traced]) -> list[str]:
-    groups: dict[str, list[rules.Traced]] = {}
+    chapters: dict[str, list[rules.Traced]] = {}
     for traced in everything:
-        groups.setdefault(traced.rule.group, []).append(traced)
-    lines = ["| rules | | with code | with a test | passing |", "|---|---:|---:|---:|---:|"]
-    for group, some in [*groups.items(), ("all", everything)]:
-        page = "/" + some[0].rule.page.removeprefix("docs/")
+        chapters.setdefault(traced.rule.page, []).append(traced)
+    lines = ["| chapter | ids | rules | with code | with a test | passing |", "|---|---|---:|---:|---:|---:|"]
+    for page, some in [*chapters.items(), ("", everything)]:
         c = rules.count(some)
-        name = group if group == "all" else f"[{group}]({page})"
-        lines.append(f"| {name} | {c.rules} | {c.code} | {c.test} | {c.passing} |")
+        name = f"[](/{page.removeprefix('docs/')})" if page else "all"
+        ids = ", ".join(dict.fromkeys(t.rule.group for t in some)) if page else ""
+        lines.append(f"| {name} | {ids} | {c.rules} | {c.code} | {c.test} | {c.passing} |")
     return lines
 
 

@@ -6,6 +6,7 @@
 NAMES has what there is. What is shown is made by `tools.status`; a file that is missing, or is no JSON, is an error.
 """
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -109,6 +110,10 @@ NAMES: dict[str, Callable[[], tuple[str, Files]]] = {
 }
 
 
+_INTERVAL = re.compile(r"(\d) \[([\d.]+), ([\d.]+)\]")
+"""A ratio and its interval, which stay on one line."""
+
+
 class StatusDirective(SphinxDirective):
     """What one tool found last, as Markdown that is parsed in place."""
 
@@ -134,6 +139,7 @@ class StatusDirective(SphinxDirective):
 
     def _parsed(self, text: str) -> nodes.Element:
         container = nodes.container()
+        text = _INTERVAL.sub("\\1\u00a0[\\2,\u00a0\\3]", text)
         self.state.nested_parse(StringList(text.split("\n"), "status"), self.content_offset, container)
         return container
 

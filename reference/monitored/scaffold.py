@@ -19,8 +19,8 @@ _PARTS = (*_MADE_IF_MISSING, "init_feed_dict", "local_init_feed_dict", "saver")
 class Scaffold:
     """The parts of a training graph; what is None is found or made by `finalize`.
 
-    `init_op` runs with `init_feed_dict` when nothing is restored, then `init_fn(scaffold,
-    session)`; `local_init_op` runs with `local_init_feed_dict` in every session. `ready_op` and
+    `init_op` runs with `init_feed_dict` when nothing is restored, then
+    `init_fn(scaffold, session)`; `local_init_op` runs with `local_init_feed_dict` in every session. `ready_op` and
     `ready_for_local_init_op` give the names of what is not initialised. `saver` may be a
     `tf.train.Checkpoint`. Parts left None come from `copy_from_scaffold` if that is given;
     TypeError if it is no scaffold.
