@@ -45,10 +45,17 @@ def bad_op():
 @KINDS
 @conforms("MTS-QR-01", "MTS-QR-02", "MTS-QR-03", "MTS-QR-05")
 def test_end_of_data(train, record, kind):
-    queue, enqueue = python_queue(counting(3, "StopIteration"))
+    counted = threading.Event()  # `monitored` forgets a thread that has ended when it registers the next one
+    produce = counting(3, "StopIteration")
+    queue, enqueue = python_queue(lambda: counted.wait(30) and produce())
     train.add_queue_runner(train.QueueRunner(queue, [enqueue]))
     dequeue = queue.dequeue()
-    hook = record.hook("A", after_create_session=lambda _, c: record("registered", len(c._registered_threads)))
+
+    def count(_, coordinator):
+        record("registered", len(coordinator._registered_threads))
+        counted.set()
+
+    hook = record.hook("A", after_create_session=count)
 
     def block():
         with record.session([hook], kind) as session:
