@@ -100,7 +100,7 @@ class Stage:
         self.hooks = [Hook(name, self) for name in names]
         self.constructed = False
         self.coord = self.session = None
-        self.run_raises = []
+        self.run_raises, self.raised = [], []
         self.awaits_run = self.in_run = False
         self._stand_in(monkeypatch)
 
@@ -140,7 +140,8 @@ class Stage:
             if stage.in_run:
                 stage.note("session.run")
                 if stage.run_raises:
-                    raise stage.run_raises.pop(0)
+                    stage.raised.append(stage.run_raises.pop(0))
+                    raise stage.raised[-1]
 
         def run_ends():
             if stage.in_run:
@@ -210,6 +211,9 @@ class Stage:
     def tidy(self):
         for session in self.raw_sessions:
             session.close()
+        # The errors outlive the test; the frames of their tracebacks need not.
+        for error in (ERROR, *self.raised, *self.run_raises):
+            error.__traceback__ = error.__context__ = None
 
 
 @pytest.fixture(params=SIDES)
