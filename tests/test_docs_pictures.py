@@ -320,5 +320,5 @@ def test_drawing_needs_nothing_but_python(path):
     if path.name == "__main__.py":
         allowed |= {"pathlib", "sys"}
     if path.name == "directive.py":
-        allowed |= {"docutils", "sphinx", "sources", "pathlib"}
+        allowed |= {"docutils", "sphinx", "identifiers", "pathlib"}
     assert packages <= allowed

@@ -12,7 +12,7 @@ import ast
 import functools
 import html
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,7 @@ from sphinx.transforms.post_transforms import SphinxPostTransform
 from sphinx.util import logging
 from sphinx.util.docutils import ReferenceRole
 
+from identifiers import addresses
 from tools.rules import RULE_ID
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -134,7 +135,6 @@ def _write_pages(app: Sphinx) -> Iterator[tuple[str, dict[str, Any], str]]:
     formatter = HtmlFormatter(
         linenos="inline", lineanchors="L", anchorlinenos=True, wrapcode=True, cssclass="highlight"
     )
-    addresses = rule_addresses(app.env)
     for path in pages():
         text = (ROOT / path).read_text(encoding="utf-8")
         try:
@@ -143,21 +143,14 @@ def _write_pages(app: Sphinx) -> Iterator[tuple[str, dict[str, Any], str]]:
             lexer = TextLexer()
         body = highlight(text, lexer, formatter).replace('name="L-', 'id="L').replace('href="#L-', 'href="#L')
         page = page_name(path)
-        body = RULE_ID.sub(functools.partial(_link, app, page, addresses), body)
+        body = RULE_ID.sub(functools.partial(_link, addresses(app.builder, page)), body)
         context = {"title": path, "body": f'<h1>{html.escape(path)}</h1><div class="source-page">{body}</div>'}
         yield page, context, "page.html"
 
 
-def _link(app: Sphinx, page: str, addresses: dict[str, tuple[str, str]], match: "re.Match[str]") -> str:
-    found = addresses.get(match[0].lower())
-    if not found:
-        return match[0]
-    return f'<a href="{app.builder.get_relative_uri(page, found[0])}#{found[1]}">{match[0]}</a>'
-
-
-def rule_addresses(env: Any) -> dict[str, tuple[str, str]]:
-    """Return page and anchor of everything with an id: rules, rows of the differences, divergences."""
-    return {anchor: (page, anchor) for page, anchors in getattr(env, "known_anchors", {}).items() for anchor in anchors}
+def _link(address_of: Callable[[str], str | None], match: "re.Match[str]") -> str:
+    address = address_of(match[0])
+    return f'<a href="{address}">{match[0]}</a>' if address else match[0]
 
 
 def setup(app: Sphinx) -> dict[str, Any]:

@@ -23,6 +23,7 @@ from sphinx.util import logging
 from sphinx.util.docutils import SphinxDirective
 
 from tools import rules
+from tools.status import table
 
 _LOG = logging.getLogger(__name__)
 _SHOWN = 3
@@ -64,11 +65,11 @@ def _facts(traced: rules.Traced) -> nodes.Node:
     elif traced.code:
         rows.append(("Code", _code(traced.code)))
     rows.append(("Tests", _tests(traced)))
-    table = nodes.definition_list(classes=["rule-facts"])
+    facts = nodes.definition_list(classes=["rule-facts"])
     for label, content in rows:
         body = nodes.definition("", *(list(content) if _is_block(content) else [nodes.paragraph("", "", *content)]))
-        table += nodes.definition_list_item("", nodes.term("", label), body)
-    return table
+        facts += nodes.definition_list_item("", nodes.term("", label), body)
+    return facts
 
 
 def _is_block(content: list[nodes.Node]) -> bool:
@@ -137,13 +138,13 @@ def _coverage_table(everything: list[rules.Traced]) -> list[str]:
     chapters: dict[str, list[rules.Traced]] = {}
     for traced in everything:
         chapters.setdefault(traced.rule.page, []).append(traced)
-    lines = ["| chapter | ids | rules | with code | with a test | passing |", "|---|---|---:|---:|---:|---:|"]
+    rows = []
     for page, some in [*chapters.items(), ("", everything)]:
         c = rules.count(some)
         name = f"[](/{page.removeprefix('docs/')})" if page else "all"
         ids = ", ".join(dict.fromkeys(t.rule.group for t in some)) if page else ""
-        lines.append(f"| {name} | {ids} | {c.rules} | {c.code} | {c.test} | {c.passing} |")
-    return lines
+        rows.append((name, ids, c.rules, c.code, c.test, c.passing))
+    return table(("chapter", "ids", "rules", "with code", "with a test", "passing"), rows, left=2).splitlines()
 
 
 def _note_sources(app: Sphinx, env: Any, docnames: list[str]) -> None:

@@ -10,7 +10,7 @@ from sphinx.util.docutils import SphinxDirective
 from sphinx.writers.html5 import HTML5Translator
 
 import pictures
-from sources import rule_addresses
+from identifiers import addresses
 
 _LOG = logging.getLogger(__name__)
 _STATIC = str(Path(__file__).resolve().parent / "static")
@@ -39,16 +39,13 @@ class PictureDirective(SphinxDirective):
 
 def _visit_html(translator: HTML5Translator, node: Picture) -> None:
     builder = translator.builder
-    addresses = rule_addresses(builder.env)
-    here = builder.current_docname
+    address_of = addresses(builder, builder.current_docname)
 
     def link_of(rule: str) -> str:
-        found = addresses.get(rule.lower())
-        if not found:
+        address = address_of(rule)
+        if address is None:
             _LOG.warning("a picture names %s, which is nowhere", rule, location=node)
-            return f"#{rule.lower()}"
-        page, anchor = found
-        return f"#{anchor}" if page == here else f"{builder.get_relative_uri(here, page)}#{anchor}"
+        return address or f"#{rule.lower()}"
 
     translator.body.append(pictures.figure(node["picture"], node["identity"], link_of))
     raise nodes.SkipNode
