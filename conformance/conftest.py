@@ -16,6 +16,7 @@ from rich.console import Console
 from rich.table import Table
 
 from conformance import implementations
+from tools.rule_results import rules_of
 
 _HARNESS = pytest.StashKey[Any]()
 _SEED = pytest.StashKey[int]()
@@ -93,8 +94,7 @@ def pytest_rules_json_facts(config: Any) -> dict[str, Any]:
 @pytest.fixture
 def rules(request: Any) -> tuple[str, ...]:
     """The rules that the test is marked with, as the tally counts them: without quirks."""
-    marked = [rule for mark in request.node.iter_markers("rule") for rule in mark.args]
-    return tuple(dict.fromkeys(rule for rule in marked if not rule.startswith("Q-")))
+    return tuple(rule for rule in rules_of(request.node) if not rule.startswith("Q-"))
 
 
 @pytest.fixture

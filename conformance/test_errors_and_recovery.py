@@ -36,6 +36,17 @@ def fails_once(name, at=1):
     return fail
 
 
+def stops_once():
+    calls = []
+
+    def stop(context, _):
+        if not calls:
+            calls.append(1)
+            context.request_stop()
+
+    return stop
+
+
 @KINDS
 @pytest.mark.parametrize("error", BODY)
 @conforms("MTS-EXC-01", "MTS-EXC-02", "MTS-EXC-10", "Q-05")
@@ -204,14 +215,7 @@ def test_chain_of_the_runs_error(train, record, parked):
 @conforms("MTS-EXC-11", "MTS-EXC-07", "Q-11")
 def test_stop_is_forgotten_when_should_stop_recovers(train, record):
     constant = tf.constant(1.0)
-    first = []
-
-    def stop(context, _):
-        if not first:
-            first.append(1)
-            context.request_stop()
-
-    session = record.session([record.hook("A", after_run=stop)])
+    session = record.session([record.hook("A", after_run=stops_once())])
     session.run(constant)
     park(record.coordinators[0], "AbortedError")
     record("should_stop", session.should_stop())
@@ -352,14 +356,7 @@ def test_run_and_coordinator_fail_together(train, record, kind, run, parked):
 @conforms("MTS-EXC-11", "MTS-EXC-05", "MTS-RUN-01")
 def test_a_run_after_a_stop_recovers(train, record, kind, ask):
     constant = tf.constant(1.0)
-    first = []
-
-    def stop(context, _):
-        if not first:
-            first.append(1)
-            context.request_stop()
-
-    session = record.session([record.hook("A", after_run=stop)], kind)
+    session = record.session([record.hook("A", after_run=stops_once())], kind)
     session.run(constant)
     park(record.coordinators[0], "AbortedError")
     record.outcome("run", session.run, constant)
