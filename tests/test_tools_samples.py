@@ -362,7 +362,3 @@ def test_a_page_that_is_not_there(capsys):
 def test_all_pages_are_found():
     found = {path.relative_to(ROOT).as_posix() for path in samples.pages()}
     assert {"README.md", "docs/extras.md", "docs/results/README.md", "conformance/regressions/README.md"} <= found
-
-
-def test_every_excused_page_exists():
-    assert [page for page in samples.ONLY_MONITORED if not (ROOT / page).is_file()] == []

@@ -55,9 +55,6 @@ OK, FAILED, USAGE = range(3)
 
 LEFT_ALONE, PARSED, RUN, WRONG = "left alone", "parsed", "run", "failed"
 
-ONLY_MONITORED: dict[str, str] = {}
-"""Pages whose output on `tf.train` is another one, each with the reason."""
-
 SAME_ON_BOTH = "import monitored as train"
 ON_TF_TRAIN = "from tensorflow.compat.v1 import train"
 
@@ -351,7 +348,7 @@ def check_page(path: Path, limit: float, commands: Commands) -> Report:
     programs = [block for block in found if block.language == "python"]
     if programs:
         run_python(str(path), programs, report, limit)
-        if page not in ONLY_MONITORED and any(SAME_ON_BOTH in block.code for block in programs):
+        if any(SAME_ON_BOTH in block.code for block in programs):
             run_python(str(path), programs, report, limit, on_tf_train=True)
     for block in found:
         _check_block(block, report, commands)
