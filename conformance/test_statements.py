@@ -208,6 +208,28 @@ def test_a_variable_that_has_the_name_alone(train, record, resource):
         assert record("name", train.get_or_create_global_step().name) == "global_step:0"
 
 
+@pytest.mark.parametrize("resource", (False, True))
+@pytest.mark.parametrize("new_control_flow", (False, True))
+@conforms("MTS-GS-03")
+def test_reading_before_initialisation(train, record, resource, new_control_flow):
+    enabled = tf.control_flow_v2_enabled()
+    (tf.enable_control_flow_v2 if new_control_flow else tf.disable_control_flow_v2)()
+    try:
+        with tf.variable_scope("", use_resource=resource):
+            train.create_global_step()
+        hook = train.StopAtStepHook(num_steps=3)
+        hook.begin()
+    finally:
+        (tf.enable_control_flow_v2 if enabled else tf.disable_control_flow_v2)()
+    (read,) = tf.get_collection("global_step_read_op_cache")
+    with tf.Session(config=record.config()) as session:
+        if new_control_flow and not resource:
+            with pytest.raises(tf.errors.FailedPreconditionError):
+                session.run(read)
+        else:
+            assert record("read", session.run(read)) == 0
+
+
 @conforms("MTS-GS-02", "Q-41")
 def test_a_third_global_step_whose_name_is_taken(train, record):
     train.create_global_step()
@@ -315,3 +337,24 @@ def test_formats_and_what_is_deleted(train, record, version):
     files = ["w-00000004-00000-of-00001"] if old else ["w-00000004.data-00000-of-00001", "w-00000004.index"]
     left = sorted(name for name in os.listdir(record.directory) if name.startswith("w"))
     assert record("left", left) == sorted(["w--0000003.a", "w-00000004.b", *files])
+
+
+@conforms("MTS-CKP-08", "MTS-CKP-07")
+def test_a_directory_that_is_missing(train, record):
+    made = {}
+    for name, arguments in (
+        ("V2", {}), ("sharded", {"sharded": True}), ("V1", {"write_version": tf.train.SaverDef.V1}), ("empty", {}),
+    ):  # fmt: skip
+        with record.graph():
+            if name != "empty":
+                tf.get_variable("weight", initializer=1.0)
+            saver = train.Saver(allow_empty=True, **arguments)
+            with tf.Session(config=record.config()) as session:
+                session.run(tf.global_variables_initializer())
+                path = record.path(name, "w")
+                record.outcome(name, saver.save, session, path, write_meta_graph=name == "empty")
+            made[name] = os.path.isdir(os.path.dirname(path))
+    assert made == {"V2": True, "sharded": False, "V1": False, "empty": True}
+    gone = record.path("gone", "w")
+    assert train.checkpoint_exists(gone) is False
+    assert train.get_checkpoint_mtimes([gone]) == []
