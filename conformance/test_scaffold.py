@@ -240,6 +240,21 @@ def test_finalising_twice(train, record):
         graph._unsafe_unfinalize()
 
 
+@conforms("MTS-SCF-02", "MTS-SCF-05")
+def test_summaries_that_come_between_two_sessions(train, record):
+    tf.Variable(1.0, name="weight")
+    graph = tf.get_default_graph()
+    scaffold = train.Scaffold()
+    record.session(scaffold=scaffold).close()
+    record("at first", scaffold.summary_op)
+    tf.summary.scalar("loss", 1.0)
+    size = len(graph.get_operations())
+    record.session(scaffold=scaffold).close()
+    record("then", scaffold.summary_op)
+    assert len(graph.get_operations()) == size + 1
+    assert tf.get_collection(tf.GraphKeys.SUMMARY_OP) == [scaffold.summary_op]
+
+
 @pytest.mark.parametrize("collection", ("mine", "nowhere"))
 @pytest.mark.parametrize("use_resource", (False, True))
 @conforms("MTS-SCF-05", "MTS-SES-08")
