@@ -136,6 +136,7 @@ def test_init_fn_and_copies(train, record):
     record("own", [copy.init_op is other, copy.local_init_op is op])
     copy.init_fn("a session")
     record("called with", [seen[0][0] is copy, seen[0][1]])
+    record.outcome("by the argument's name", lambda: copy.init_fn(sess="a session"))
     base.finalize()
     second = train.Scaffold(copy_from_scaffold=base)
     record("same", [second.saver is base.saver, second.ready_op is base.ready_op])

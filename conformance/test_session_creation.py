@@ -113,6 +113,8 @@ def test_graph_and_checkpoint_differ(train, record):
     for label, build in (
         ("another variable", lambda: [tf.Variable(1.0, name="weight"), tf.Variable(2.0, name="w")]),
         ("another shape", lambda: [tf.Variable([1.0, 2.0], name="weight")]),
+        ("another shape, reference", lambda: [tf.Variable([1.0, 2.0], name="weight", use_resource=False)]),
+        ("another shape, resource", lambda: [tf.Variable([1.0, 2.0], name="weight", use_resource=True)]),
         ("another type", lambda: [tf.Variable(1, name="weight")]),
         ("other names", lambda: [tf.Variable(1.0, name="other")]),
     ):
