@@ -132,6 +132,16 @@ def object_graph_saveables(checkpoint: Any) -> Any:
     return ObjectGraphView(checkpoint).frozen_saveable_objects()
 
 
+def undecorated(function: Any) -> Any:
+    """Return the function inside TensorFlow's own decorators, such as `tf.function`; nothing public tells them apart.
+
+    Without the private attribute it is `function` itself. Rule: MTS-STEP-01.
+    """
+    while not FORCE_FALLBACK and type(decorator := getattr(function, "_tf_decorator", None)).__name__ == "TFDecorator":
+        function = decorator.decorated_target
+    return function
+
+
 def unfinalize(graph: tf.Graph) -> None:
     """Make a finalised graph modifiable again; TensorFlow offers only the way there.
 

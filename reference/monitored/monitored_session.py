@@ -225,7 +225,7 @@ class _CoordinatedSessionCreator:
 def _visible_arguments(function: Callable[..., Any]) -> tuple[str, ...]:
     """Return the positional argument names left to a caller: none bound, none filled by partial.
 
-    TypeError "unsupported callable" for what cannot be called.
+    Those of what TensorFlow decorates are the names inside. TypeError "unsupported callable" for what cannot be called.
 
     Rule: MTS-STEP-01.
     """
@@ -233,6 +233,8 @@ def _visible_arguments(function: Callable[..., Any]) -> tuple[str, ...]:
         names = _visible_arguments(function.func)[len(function.args) :]
         return tuple(name for name in names if name not in function.keywords)
     own_call = getattr(function, "__call__", None)  # noqa: B004 - an object's method, if it has one
-    visible = own_call if inspect.ismethod(own_call) else function
+    visible = _tensorflow.undecorated(own_call)
+    if not inspect.ismethod(visible):
+        visible = _tensorflow.undecorated(function)
     bound = 1 if inspect.ismethod(visible) else 0
     return tuple(inspect.getfullargspec(visible).args[bound:])
