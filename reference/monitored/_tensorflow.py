@@ -137,9 +137,8 @@ def undecorated(function: Any) -> Any:
 
     Without the private attribute it is `function` itself. Rule: MTS-STEP-01.
     """
-    while not FORCE_FALLBACK and type(decorator := getattr(function, "_tf_decorator", None)).__name__ == "TFDecorator":
-        function = decorator.decorated_target
-    return function
+    decorator: Any = None if FORCE_FALLBACK else getattr(function, "_tf_decorator", None)
+    return undecorated(decorator.decorated_target) if type(decorator).__name__ == "TFDecorator" else function
 
 
 def unfinalize(graph: tf.Graph) -> None:

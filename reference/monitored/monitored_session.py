@@ -232,9 +232,6 @@ def _visible_arguments(function: Callable[..., Any]) -> tuple[str, ...]:
     if isinstance(function, functools.partial):
         names = _visible_arguments(function.func)[len(function.args) :]
         return tuple(name for name in names if name not in function.keywords)
-    own_call = getattr(function, "__call__", None)  # noqa: B004 - an object's method, if it has one
-    visible = _tensorflow.undecorated(own_call)
-    if not inspect.ismethod(visible):
-        visible = _tensorflow.undecorated(function)
-    bound = 1 if inspect.ismethod(visible) else 0
-    return tuple(inspect.getfullargspec(visible).args[bound:])
+    call, itself = map(_tensorflow.undecorated, (getattr(function, "__call__", None), function))  # noqa: B004 - if any
+    visible = call if inspect.ismethod(call) else itself
+    return tuple(inspect.getfullargspec(visible).args[inspect.ismethod(visible) :])
