@@ -16,7 +16,7 @@ from examples import digits
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 STEPS = 2000
-TIME_LIMIT_SECS = 120
+TIME_LIMIT_SECS = 600
 
 
 def start(implementation, logdir, output, steps=STEPS):
