@@ -23,7 +23,7 @@ from conformance.cluster.seat import Position, Task, live
 from conformance.recorder import Recorder
 from conformance.trace import Event, Normalisation
 
-PATIENCE_SECS = 60.0
+PATIENCE_SECS = 600.0
 """How long a task may take before it counts as hanging."""
 
 _NOTICED_SECS = 0.3
@@ -130,7 +130,7 @@ class Member:
             # It says where it is before it dies.
             assert self._process.pid
             os.kill(self._process.pid, signal.SIGUSR1)
-            self._process.join(1)
+            self._process.join(10)
             raise HangError(f"{self.name} has not answered for {patience_secs} s; its stacks are in the output")
         try:
             kind, value, events = self._connection.recv()
