@@ -38,6 +38,16 @@ def _runs(path: str) -> bool:
         return False
 
 
+def seconds_of_work(process: Any = "self") -> float:
+    """Return for how long cores have worked for a process, 0 where nobody can tell."""
+    try:
+        with open("/proc/{}/stat".format(process), "rb") as file:
+            fields = file.read().rpartition(b")")[2].split()
+    except OSError:
+        return 0.0
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
 def let_others_run(most_secs: float) -> bool:
     """Wait until every other thread of this process waits, but not longer than so; return whether they do.
 

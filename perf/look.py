@@ -7,6 +7,7 @@ import tempfile
 import threading
 import time
 from collections import Counter
+from pathlib import Path
 from typing import Any
 
 import tensorflow.compat.v1 as tf
@@ -78,9 +79,9 @@ def _states() -> list[str]:
     states = []
     for number in os.listdir("/proc/self/task"):
         if int(number) != threading.get_native_id():
-            with contextlib.suppress(FileNotFoundError, ProcessLookupError):  # it has ended
-                with open(f"/proc/self/task/{number}/stat", encoding="utf-8") as file:
-                    states.append(file.read().rpartition(")")[2].split()[0])
+            with contextlib.suppress(OSError):  # it has ended
+                stat = Path(f"/proc/self/task/{number}/stat").read_text(encoding="utf-8")
+                states.append(stat.rpartition(")")[2].split()[0])
     return states
 
 
