@@ -226,6 +226,7 @@ def test_values_are_described():
         "program",
         "recorder",
         "sandbox",
+        "idleness",
         "devices",
         "graphs",
         "record",
