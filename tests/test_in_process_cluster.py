@@ -276,7 +276,7 @@ def synchronous_step(global_step, weight, index, aggregate, num_tokens):
     return train_op, optimizer.make_session_run_hook(index == 0, num_tokens)
 
 
-@pytest.mark.rule("Q-46")
+@pytest.mark.rule("MTS-QR-02")
 @sides
 def test_a_synchronous_chief_that_ends_ends_its_worker(train, cluster, request, thread_errors):
     """The worker waits for a token, which only the chief's gradient would bring; it gets the end of data."""
@@ -299,7 +299,7 @@ def test_a_synchronous_chief_that_ends_ends_its_worker(train, cluster, request, 
     assert after == ["end", "without an error"]
 
 
-@pytest.mark.rule("Q-46")
+@pytest.mark.rule("MTS-QR-02")
 @pytest.mark.parametrize("again", ["recovered", "started again"])
 @sides
 def test_a_synchronous_chief_cannot_train_again(train, cluster, again, request, thread_errors):
@@ -329,6 +329,33 @@ def test_a_synchronous_chief_cannot_train_again(train, cluster, again, request, 
     with pytest.raises(tf.errors.CancelledError, match="sync_token_q_EnqueueMany"):
         run_in_threads(lambda: one_session(3))
     assert done == [False, False]
+
+
+@pytest.mark.rule("MTS-QR-02")
+@sides
+def test_a_shared_queue_stays_closed(train, cluster, request):
+    """After a recovery no more than what the queue had left is taken out of it."""
+    job = Job(cluster, container_of(request))
+    capacity, before, taken = 3, 2, []
+    preemptions = [tf.errors.AbortedError(None, None, "preempted")]
+
+    class Preempted(train.SessionRunHook):
+        def before_run(self, run_context):
+            if len(taken) == before and preemptions:
+                raise preemptions.pop()
+
+    def work():
+        with job.graph(train, 0):
+            queue = tf.FIFOQueue(capacity, [tf.int32], shapes=[()], shared_name="numbers")
+            train.add_queue_runner(train.QueueRunner(queue, [queue.enqueue(1)]))
+            dequeue = queue.dequeue()
+            with contextlib.suppress(tf.errors.CancelledError), job.session(train, 0, [Preempted()]) as session:
+                while len(taken) < 100:
+                    taken.append(session.run(dequeue))
+
+    run_in_threads(work)
+    assert not preemptions
+    assert before <= len(taken) <= before + capacity
 
 
 @pytest.mark.parametrize("worker_train", [tf.train, monitored], ids=["worker tf.train", "worker monitored"])
