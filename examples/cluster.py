@@ -203,20 +203,25 @@ class Member:
         self._process: subprocess.Popen[str] | None = None
 
     def start(self) -> None:
-        """Start it, and pass on what it prints."""
+        """Start it, and pass on what it says.
+
+        Errors have a pipe of their own: threads print theirs piece by piece, at any time, also within a line of output.
+        """
         self.starts += 1
         environment = {**os.environ, "TF_CONFIG": self.task.as_tf_config()}
         self._process = subprocess.Popen(
-            self._command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+            self._command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
         )
-        self._reader = threading.Thread(target=self._read, args=(self._process.stdout,), daemon=True)
-        self._reader.start()
+        pipes = ((self._process.stdout, self._on_line), (self._process.stderr, lambda line: None))
+        self._readers = [threading.Thread(target=self._read, args=each, daemon=True) for each in pipes]
+        for reader in self._readers:
+            reader.start()
 
-    def _read(self, lines: Any) -> None:
+    def _read(self, lines: Any, on_line: Callable[[str], None]) -> None:
         with lines:
             for line in lines:
                 self.last_lines.append(line)
-                self._on_line(line.rstrip("\n"))
+                on_line(line.rstrip("\n"))
 
     @property
     def pid(self) -> int:
@@ -233,7 +238,8 @@ class Member:
         if self._process is not None:
             self._process.kill()
             self._process.wait()
-            self._reader.join(10)
+            for reader in self._readers:
+                reader.join(10)
 
 
 def free_addresses(number: int) -> list[str]:

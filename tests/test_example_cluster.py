@@ -120,6 +120,22 @@ def test_tasks_of_a_cluster_here():
     assert {task.replicas for task in tasks} == {4}
 
 
+def test_an_error_that_is_being_printed_spoils_no_line():
+    program = "import sys; sys.stderr.write('Exception in '); sys.stderr.flush(); print('chief 0: ended', flush=True)"
+    said, ended = [], threading.Event()
+
+    def on_line(line):
+        said.append(line)
+        ended.set()
+
+    member = cluster.Member(cluster.tasks_of(1, 0)[1], [sys.executable, "-c", program], on_line)
+    member.start()
+    assert ended.wait(120)
+    member.end()
+    assert said == ["chief 0: ended"]
+    assert sorted(member.last_lines) == ["Exception in ", "chief 0: ended\n"]
+
+
 def test_time_is_limited(tmp_path):
     asked = arguments(tmp_path, "--steps", "1000000")
     asked.time_limit = 1
