@@ -12,7 +12,7 @@ from sphinx.application import Sphinx
 from sphinx.transforms.post_transforms import SphinxPostTransform
 from sphinx.writers.html5 import HTML5Translator
 
-_SHORT = 20
+_WHOLE, _WHOLE_IN_A_TABLE = 30, 20
 """Characters; a word that is no longer stays whole."""
 
 _OPTION = re.compile(r"--?[a-z][a-z-]*=?")
@@ -26,9 +26,7 @@ class Break(nodes.General, nodes.Inline, nodes.Element):
 
 
 def pieces(word: str) -> list[str]:
-    """Return the parts of a word between which a line may break."""
-    if len(word) <= _SHORT:
-        return [word]
+    """Return the parts of a long word between which a line may break."""
     option = _OPTION.match(word)
     head = option[0] if option else ""
     return [p for p in (head, *_BREAK.split(word[len(head) :])) if p]
@@ -42,14 +40,19 @@ class BreakLiterals(SphinxPostTransform):
     def run(self, **_: Any) -> None:
         """Split the texts of literals."""
         for literal in list(self.document.findall(nodes.literal)):
+            whole = _WHOLE_IN_A_TABLE if _in_a_table(literal) else _WHOLE
             for text in list(literal.findall(nodes.Text)):
                 parts: list[nodes.Node] = []
                 for word in re.findall(r"\S+|\s+", text):
-                    for piece in pieces(word):
+                    for piece in pieces(word) if len(word) > whole else [word]:
                         parts += [nodes.Text(piece), Break()]
                     parts.pop()
                 if len(parts) > 1:
                     text.parent.replace(text, parts)
+
+
+def _in_a_table(node: nodes.Node) -> bool:
+    return node is not None and (isinstance(node, nodes.entry) or _in_a_table(node.parent))
 
 
 def _visit_html(translator: HTML5Translator, _node: Break) -> None:
