@@ -12,7 +12,7 @@ from sphinx.application import Sphinx
 from sphinx.transforms.post_transforms import SphinxPostTransform
 from sphinx.writers.html5 import HTML5Translator
 
-_WHOLE, _WHOLE_IN_A_TABLE = 30, 20
+_WHOLE, _WHOLE_IN_A_TABLE = 30, 26
 """Characters; a word that is no longer stays whole."""
 
 _OPTION = re.compile(r"--?[a-z][a-z-]*=?")
