@@ -6,12 +6,13 @@ from typing import Any
 
 import numpy as np
 
+from conformance import idleness
 from conformance.attempts import Attempt, Fresh, Obliging, Row, directly, rows, single
 from conformance.bad_input_sessions import closed_session  # fmt: skip
 from conformance.bad_values import FLAGS, NUMBERS, OBJECTS, argument, pick  # fmt: skip
 from conformance.trace import tf
 
-_LONG_ENOUGH_SECS = 0.5
+_LONG_ENOUGH_SECS = 10.0
 
 
 # --- threads ------------------------------------------------------------------------------------
@@ -104,7 +105,8 @@ def looping(t: Attempt, **arguments: Any) -> Any:
     arguments = {"coord": coordinator, "timer_interval_secs": None, "target": target, **arguments}
     looper = t.train.LooperThread(**arguments)
     looper.start()
-    t.record("it stopped", coordinator.wait_for_stop(_LONG_ENOUGH_SECS))
+    idleness.let_others_run(_LONG_ENOUGH_SECS)
+    t.record("it stopped", coordinator.should_stop())
     coordinator.request_stop()
     t.tries("join", coordinator.join)
     return [seen, looper.is_alive()]

@@ -135,7 +135,7 @@ class _Driven:
 
         def body() -> None:
             if what == "thread stays":
-                released.wait(30)
+                released.wait(60)
             elif what == "thread fails":
                 with contextlib.suppress(BaseException):
                     self._with_coordinator(error)

@@ -13,7 +13,7 @@ from conformance.recorder import Recorder
 from conformance.sandbox import Clock, run_in_sandbox
 from conformance.trace import Event
 
-_PATIENCE_SECS = 120.0
+_PATIENCE_SECS = 600.0
 
 Work = Callable[[Any, Recorder, Any], None]
 

@@ -18,7 +18,7 @@ from typing import Any, Callable, List
 
 import numpy as np
 
-from conformance import probes
+from conformance import idleness, probes
 from conformance.recorder import Recorder
 from conformance.trace import Event, is_of_the_run, tf
 
@@ -26,8 +26,12 @@ _real_sleep = time.sleep
 _real_monotonic = time.monotonic
 # A thread that was told to stop needs some real time, however far the virtual clock jumps.
 _LONGEST_REAL_SLEEP_SECS = 0.01
+# On a busy machine a moment is longer: until nobody else could run, or somebody seems to do so for ever.
+_LONGEST_MOMENT_SECS = 1.0
+# For threads that end: real time in which nobody could run, and at all.
 _PATIENCE_SECS = 0.3
-_CLEAN_UP_SECS = 10.0
+_LONGEST_PATIENCE_SECS = 10.0
+_CLEAN_UP_SECS = 60.0
 
 
 class LeakedThreadError(Exception):
@@ -55,6 +59,7 @@ class Clock:
         if self.on_sleep is not None:
             self.on_sleep(secs)
         _real_sleep(min(max(secs, 0.0), _LONGEST_REAL_SLEEP_SECS))
+        idleness.let_others_run(_LONGEST_MOMENT_SECS)
 
     def advance(self, secs: float) -> None:
         """Move the clock by `secs`, which may be negative."""
@@ -210,8 +215,13 @@ def _new_threads(before: Any) -> List[Any]:
 
 def _thread_names(before: Any) -> List[str]:
     """Return the names of queue runner threads that do not end by themselves, others as a count."""
-    deadline = _real_monotonic() + _PATIENCE_SECS
-    while _new_threads(before) and _real_monotonic() < deadline:
+    start = idle_since = _real_monotonic()
+    while _new_threads(before) and idle_since < start + _LONGEST_PATIENCE_SECS:
+        now = _real_monotonic()
+        if idleness.running_threads() > 1:
+            idle_since = now
+        elif now > idle_since + _PATIENCE_SECS:
+            break
         _real_sleep(0.005)
     names = [thread.name for thread in _new_threads(before)]
     return sorted(name if name.startswith("QueueRunnerThread-") else "another thread" for name in names)

@@ -22,7 +22,7 @@ def command(*arguments):
     environment = {**os.environ, "CONFORMANCE_SHOW": ""}
     environment["PYTHONPATH"] = os.pathsep.join(os.path.abspath(path) for path in sys.path if path)
     line = [sys.executable, "-m", "conformance", *arguments]
-    done = subprocess.run(line, env=environment, capture_output=True, text=True, timeout=300, check=False)
+    done = subprocess.run(line, env=environment, capture_output=True, text=True, timeout=1800, check=False)
     return done.returncode, done.stdout + done.stderr
 
 

@@ -155,7 +155,7 @@ def test_join_of_staying_threads(train, record, grace, ignore, error):
     coordinator = train.Coordinator()
     event = threading.Event()
     record.releases.append(event.set)
-    threads_with(record, coordinator, lambda: event.wait(30))
+    threads_with(record, coordinator, lambda: event.wait(60))
     if error:
         park(coordinator, error)
     else:
@@ -192,7 +192,7 @@ def test_looper_constructor(train, record):
     record("registered", looper in coordinator._registered_threads)
     looper.start()
     coordinator.request_stop()
-    looper.join(10)
+    looper.join(60)
 
 
 @pytest.mark.parametrize("interval", (None, 0.001))
@@ -209,7 +209,7 @@ def test_looper_calls(train, record, interval):
     looper = train.LooperThread.loop(coordinator, interval, step, (1,), {"y": 2})
     record("class", isinstance(looper, train.LooperThread))
     record.outcome("join", coordinator.join)
-    looper.join(10)
+    looper.join(60)
     record("calls", calls)
 
 
@@ -241,7 +241,7 @@ def test_looper_stages(train, record, case, interval):
         coordinator.request_stop()
     looper = Looper(coordinator, interval)
     looper.start()
-    looper.join(10)
+    looper.join(60)
     record("stages", stages)
     record.outcome("join", coordinator.join)
 
@@ -253,7 +253,7 @@ def test_looper_without_a_target(train, record):
     looper.start()
     coordinator.request_stop()
     record.outcome("join", coordinator.join)
-    looper.join(10)
+    looper.join(60)
 
 
 class Lasting:

@@ -377,3 +377,38 @@ def test_should_stop_fails_to_recover(train, record, error):
     record.outcome("run", session.run, weight)
     record.outcome("should_stop", session.should_stop)
     record.outcome("close", session.close)
+
+
+@pytest.mark.parametrize("told", (None, "ValueError", "AbortedError", "OutOfRangeError", "KeyboardInterrupt"))
+@conforms("MTS-EXC-07", "MTS-EXC-11", "MTS-EXC-08")
+def test_should_stop_recovers_into_a_stopped_session(train, record, told):
+    constant = tf.constant(1.0)
+
+    def tell_the_second(_, coordinator):
+        if len(record.coordinators) == 2:
+            if told:
+                park(coordinator, told)
+            else:
+                coordinator.request_stop()
+
+    session = record.session([record.hook("A", after_create_session=tell_the_second)])
+    park(record.coordinators[0], "AbortedError")
+    for _ in range(2):
+        record.outcome("should_stop", session.should_stop)
+        record("sessions", len(record.coordinators))
+    record.outcome("run", session.run, constant)
+    record.outcome("close", session.close)
+
+
+@conforms("MTS-EXC-12", "MTS-EXC-08", "MTS-CLOSE-01", "Q-16")
+def test_close_after_a_recovery_that_could_not_close(train, record):
+    constant = tf.constant(1.0)
+    hooks = [
+        record.hook("A", before_run=fails_once("AbortedError")),
+        record.hook("B", end=lambda session: record.outcome("usable", session.run, constant)),
+    ]
+    session = record.session(hooks)
+    park(record.coordinators[0], "ValueError")
+    record.outcome("run", session.run, constant)
+    record.outcome("close", session.close)
+    record.outcome("held", record.coordinators[0].raise_requested_exception)

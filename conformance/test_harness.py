@@ -138,7 +138,7 @@ def test_a_sandbox_leaves_nothing(harness):
 
     started = time.monotonic()
     run_in_sandbox(harness.oracle.namespace, scenario)
-    assert time.monotonic() - started < 60
+    assert time.monotonic() - started < 600
     assert not os.path.exists(places[0])
     assert before == (time.time, time.sleep, tf.Session.__init__, warnings.showwarning, dict(os.environ))
     assert "close" not in vars(tf.Session)
@@ -226,6 +226,7 @@ def test_values_are_described():
         "program",
         "recorder",
         "sandbox",
+        "idleness",
         "devices",
         "graphs",
         "record",
@@ -265,6 +266,6 @@ def test_replay_from_the_command_line(tmp_path, harness):
         "PYTHONPATH": os.pathsep.join([os.path.join(root, "reference"), root]),
     }
     done = subprocess.run(
-        command + sides, cwd=root, env=environment, capture_output=True, text=True, check=False, timeout=120
+        command + sides, cwd=root, env=environment, capture_output=True, text=True, check=False, timeout=1800
     )
     assert (done.returncode, done.stdout.strip()) == (0, "no difference"), done.stderr

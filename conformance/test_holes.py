@@ -168,7 +168,7 @@ def test_a_failing_thread_does_not_close_its_queue(train, record):
     try:
         with tf.Session(config=record.config()) as session:
             for thread in runner.create_threads(session, start=True, daemon=True):
-                thread.join(10)
+                thread.join(60)
             record("closed", session.run(closed))
     finally:
         threading.excepthook = hook
@@ -263,7 +263,7 @@ def test_failing_to_close_is_a_detail(train, record):
     with tf.Session(config=record.config()) as session:
         tf.get_logger().setLevel(1)
         for thread in runner.create_threads(session, start=True, daemon=True):
-            thread.join(10)
+            thread.join(60)
         tf.get_logger().setLevel("INFO")
         record("raised", runner.exceptions_raised)
 

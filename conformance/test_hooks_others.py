@@ -259,7 +259,7 @@ def test_close_waits_for_a_waiter(train, record):
     def pass_time(_):
         if threading.current_thread() is not scenario:
             is_waiting.set()
-            closed.wait(30)
+            closed.wait(60)
 
     record.clock.on_sleep = pass_time
     hooks = [train.GlobalStepWaiterHook(1), record.hook("A")]
@@ -268,13 +268,13 @@ def test_close_waits_for_a_waiter(train, record):
     thread = threading.Thread(target=run, name="trainer", daemon=True)
     record.coordinators[0].register_thread(thread)
     thread.start()
-    record("is waiting", is_waiting.wait(30))
+    record("is waiting", is_waiting.wait(60))
     start = record.clock.time()
     record.outcome("close", session.close)
     record("slept", round(record.clock.time() - start, 6))
     record("still waits", thread.is_alive())
     closed.set()
-    thread.join(30)
+    thread.join(60)
 
 
 @conforms("MTS-GSW-01", "MTS-GS-03")

@@ -169,6 +169,59 @@ def test_second_session_on_a_graph(train, record, kind):
     record("nothing added", sizes[0] == sizes[1])
 
 
+@conforms("MTS-GRAPH-05", "MTS-SCF-03")
+def test_pieces_of_the_first_session_that_no_collection_has(train, record):
+    tf.Variable(1.0, name="weight")
+    scaffold = train.Scaffold(init_op=tf.global_variables_initializer(), saver=train.Saver())
+    record.session(scaffold=scaffold).close()
+    size = len(tf.get_default_graph().get_operations())
+    record.session().close()
+    assert len(tf.get_default_graph().get_operations()) > size
+    record.graph_state("graph")
+
+
+@conforms("MTS-GRAPH-05")
+def test_a_variable_that_comes_between_two_sessions(train, record):
+    tf.Variable(1.0, name="weight")
+    record.session().close()
+    late = tf.Variable(2.0, name="late").read_value()
+    size = len(tf.get_default_graph().get_operations())
+    session = record.session()
+    assert len(tf.get_default_graph().get_operations()) == size
+    record("saved", tf.get_collection(tf.GraphKeys.SAVERS)[0].save(session._tf_sess(), record.path("m")))
+    record("variables", [name for name, _ in tf.train.list_variables(record.path("m"))])
+    with pytest.raises(tf.errors.FailedPreconditionError):
+        session.run(late)
+    session.close()
+
+
+@conforms("MTS-GRAPH-01", "MTS-GRAPH-02", "MTS-SCF-02")
+def test_recovery_under_another_default_graph(train, record):
+    graph, other = tf.get_default_graph(), tf.Graph()
+    weight = tf.Variable(1.0, name="weight")
+    session = record.session([record.hook("A", after_run=raise_once("AbortedError"))])
+    with other.as_default():
+        tf.summary.scalar("loss", 1.0)
+        size = len(other.get_operations())
+        record("run", session.run(weight))
+        assert other.finalized
+        assert len(other.get_operations()) == size + 1
+        assert session.graph is graph
+        session.close()
+    record("finalised", [graph.finalized, other.finalized])
+
+
+@KINDS
+@conforms("MTS-GRAPH-04")
+def test_a_second_close_unfinalises_again(train, record, kind):
+    graph = tf.get_default_graph()
+    session = record.session([], kind)
+    session.close()
+    graph.finalize()
+    record.outcome("close again", session.close)
+    assert not graph.finalized
+
+
 @pytest.mark.parametrize("first", (0, 1))
 @conforms("MTS-GRAPH-05")
 def test_overlapping_sessions(train, record, first):

@@ -34,7 +34,7 @@ def sources():
 def run_command(*arguments):
     command = [sys.executable, "-m", "conformance", *arguments]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300, check=False)
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=1800, check=False)
     return done.returncode, done.stdout + done.stderr
 
 

@@ -47,7 +47,7 @@ def bad_op():
 def test_end_of_data(train, record, kind):
     counted = threading.Event()  # `monitored` forgets a thread that has ended when it registers the next one
     produce = counting(3, "StopIteration")
-    queue, enqueue = python_queue(lambda: counted.wait(30) and produce())
+    queue, enqueue = python_queue(lambda: counted.wait(60) and produce())
     train.add_queue_runner(train.QueueRunner(queue, [enqueue]))
     dequeue = queue.dequeue()
 
@@ -77,7 +77,7 @@ def test_failing_producer(train, record, kind):
     def block():
         with record.session([record.hook("A", silent=True)], kind) as session:
             record.outcome("run", session.run, dequeue)
-            record.coordinators[0].wait_for_stop(10)
+            record.coordinators[0].wait_for_stop(60)
         return "left"
 
     record.outcome("block", block)
@@ -188,7 +188,7 @@ def test_without_a_coordinator(train, record):
         with tf.Session(config=record.config()) as session:
             threads = runner.create_threads(session, start=True, daemon=True)
             for thread in threads:
-                thread.join(10)
+                thread.join(60)
             record("threads", len(threads))
             record("raised", [type(error).__name__ for error in runner.exceptions_raised])
             lines = [text.split(":")[0] for text in record.logs()]

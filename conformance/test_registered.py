@@ -2,6 +2,7 @@
 
 import logging
 
+import pytest
 import tensorflow.compat.v1 as tf
 from tensorflow.python.distribute import distribute_coordinator_context
 from tensorflow.python.eager import context
@@ -40,6 +41,37 @@ def test_under_a_worker_context(train, record):
         tf.logging.set_verbosity(verbosity)
     record("hooks under a worker context", [session._hooks.index(hook) for hook in (users, chiefs)])
     session.close()
+
+
+class CollectiveAllReduceStrategy:
+    """TensorFlow knows a collective strategy by the name of its class."""
+
+
+@pytest.mark.parametrize(
+    "writes, task_type, folder", ((True, "worker", ""), (False, "worker", "tmp_worker_3"), (False, None, "tmp"))
+)
+@pytest.mark.rule("MTS-ARG-13")
+def test_a_collective_strategy_in_tensorflow(tmp_path, writes, task_type, folder):
+    worker = WorkerContext(tf.train)
+    worker.is_chief = worker.should_save_summary = worker.should_checkpoint = writes
+    worker.task_type, worker.task_id, worker._strategy = task_type, 3, CollectiveAllReduceStrategy()
+    chiefs = tf.train.SessionRunHook()
+    distribute_coordinator_context._worker_context.current = worker
+    try:
+        with tf.Graph().as_default():
+            tf.train.create_global_step()
+            session = tf.train.MonitoredTrainingSession(
+                is_chief=not writes, checkpoint_dir=str(tmp_path), chief_only_hooks=[chiefs], save_graph_def=False
+            )
+            hooks = list(session._hooks)
+            session.close()
+    finally:
+        del distribute_coordinator_context._worker_context.current
+        tf.summary.FileWriterCache.clear()
+    assert (chiefs in hooks) == writes
+    summaries, checkpoints = hooks[-2:]
+    assert [summaries._output_dir, checkpoints._checkpoint_dir] == 2 * [str(tmp_path / folder)]
+    assert [checkpoints._timer._every_secs, checkpoints._timer._every_steps] == [None, 1000]
 
 
 @conforms("MTS-CKP-01")

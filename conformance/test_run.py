@@ -452,6 +452,31 @@ def test_an_inner_run_stops_the_session(train, record, kind):
 
 @KINDS
 @pytest.mark.parametrize("stage", ("before_run", "after_run"))
+@conforms("MTS-RUN-13", "MTS-EXC-04", "MTS-EXC-11")
+def test_an_inner_run_recovers(train, record, kind, stage):
+    constant = tf.constant(1.0)
+    inner, calls = [], []
+
+    def run_inside(context, *_):
+        if not inner:
+            inner.append(1)
+            context.request_stop()
+            record.outcome("inner", session.run, constant)
+
+    def fail(*_):
+        calls.append(1)
+        if len(calls) == (1 if stage == "before_run" else 2):
+            raise make_error("AbortedError", "once")
+
+    session = record.session([record.hook("A", **{stage: run_inside}), record.hook("B", before_run=fail)], kind)
+    for _ in range(2):
+        record.outcome("outer", session.run, constant)
+        record.outcome("should_stop", session.should_stop)
+    record.outcome("close", session.close)
+
+
+@KINDS
+@pytest.mark.parametrize("stage", ("before_run", "after_run"))
 @conforms("MTS-CLOSE-05", "MTS-CLOSE-03", "Q-22")
 def test_a_hook_closes_the_session(train, record, kind, stage):
     constant = tf.constant(1.0)

@@ -136,6 +136,7 @@ def test_init_fn_and_copies(train, record):
     record("own", [copy.init_op is other, copy.local_init_op is op])
     copy.init_fn("a session")
     record("called with", [seen[0][0] is copy, seen[0][1]])
+    record.outcome("by the argument's name", lambda: copy.init_fn(sess="a session"))
     base.finalize()
     second = train.Scaffold(copy_from_scaffold=base)
     record("same", [second.saver is base.saver, second.ready_op is base.ready_op])
@@ -238,6 +239,21 @@ def test_finalising_twice(train, record):
         record.outcome("finalize", lambda: scaffold.finalize() is scaffold)
         record("finalised", graph.finalized)
         graph._unsafe_unfinalize()
+
+
+@conforms("MTS-SCF-02", "MTS-SCF-05")
+def test_summaries_that_come_between_two_sessions(train, record):
+    tf.Variable(1.0, name="weight")
+    graph = tf.get_default_graph()
+    scaffold = train.Scaffold()
+    record.session(scaffold=scaffold).close()
+    record("at first", scaffold.summary_op)
+    tf.summary.scalar("loss", 1.0)
+    size = len(graph.get_operations())
+    record.session(scaffold=scaffold).close()
+    record("then", scaffold.summary_op)
+    assert len(graph.get_operations()) == size + 1
+    assert tf.get_collection(tf.GraphKeys.SUMMARY_OP) == [scaffold.summary_op]
 
 
 @pytest.mark.parametrize("collection", ("mine", "nowhere"))

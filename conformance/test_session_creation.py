@@ -4,6 +4,7 @@ import glob
 import os
 import shutil
 
+import numpy as np
 import pytest
 from tensorflow.python.ops import resources
 
@@ -112,6 +113,8 @@ def test_graph_and_checkpoint_differ(train, record):
     for label, build in (
         ("another variable", lambda: [tf.Variable(1.0, name="weight"), tf.Variable(2.0, name="w")]),
         ("another shape", lambda: [tf.Variable([1.0, 2.0], name="weight")]),
+        ("another shape, reference", lambda: [tf.Variable([1.0, 2.0], name="weight", use_resource=False)]),
+        ("another shape, resource", lambda: [tf.Variable([1.0, 2.0], name="weight", use_resource=True)]),
         ("another type", lambda: [tf.Variable(1, name="weight")]),
         ("other names", lambda: [tf.Variable(1.0, name="other")]),
     ):
@@ -293,6 +296,18 @@ def test_waiting_until_ready(train, record, polls, longest):
     record("slept", record.clock.slept)
 
 
+@pytest.mark.parametrize("longest, sleeps", ((30, 0), (30.5, 1), (60, 1), (60.5, 2), (100, 3)))
+@conforms("MTS-SES-10")
+def test_an_attempt_takes_time_too(train, record, longest, sleeps):
+    def uninitialised():
+        record.clock.advance(0.1)
+        return np.array([b"weight"], dtype=object)
+
+    manager = train.SessionManager(ready_op=tf.py_func(uninitialised, [], tf.string))
+    record.outcome("wait", manager.wait_for_session, "", config=record.config(), max_wait_secs=longest)
+    assert record.clock.slept == sleeps * [30]
+
+
 @pytest.mark.parametrize("longest", (0, 30, 60, 61))
 @conforms("MTS-SES-11")
 def test_waiting_for_a_checkpoint(train, record, longest):
@@ -392,6 +407,34 @@ def test_last_checkpoints_after_a_restore(train, record):
             )
             record("after", list(saver.last_checkpoints))
             record("stamps", [type(stamp).__name__ for _, stamp in saver._last_checkpoints])
+
+
+@pytest.mark.parametrize("place", ("file", "empty directory", "directory that lists none"))
+@conforms("MTS-SES-05")
+def test_what_becomes_of_a_list_that_is_not_empty(train, record, place):
+    save_three(train, record, record.path("saved"))
+    with open(record.path("saved", "checkpoint"), "w") as file:
+        file.write('model_checkpoint_path: "m-1"\n')
+    arguments = {
+        "file": {"checkpoint_filename_with_path": record.path("saved", "m-0")},
+        "empty directory": {"checkpoint_dir": record.path("nowhere")},
+        "directory that lists none": {"checkpoint_dir": record.path("saved")},
+    }[place]
+    weight = tf.Variable(1.0, name="weight")
+    scaffold = train.Scaffold()
+    preemptions = [tf.errors.AbortedError(None, None, "preempted")]
+
+    def preempted(context, values):
+        if preemptions:
+            scaffold.saver.save(context.session, record.path("new"), global_step=7)
+            record("before", list(scaffold.saver.last_checkpoints))
+            raise preemptions.pop()
+
+    session = record.session([record.hook("A", after_run=preempted)], scaffold=scaffold, **arguments)
+    session.run(weight)
+    kept = record("after", list(scaffold.saver.last_checkpoints))
+    assert kept == ([] if place == "directory that lists none" else [record.path("new-7")])
+    session.close()
 
 
 @conforms("MTS-SES-04", "MTS-CKP-04", "Q-36")
@@ -519,6 +562,11 @@ READY = {
     "int64 scalar": lambda: tf.constant(5, tf.int64),
     "float matrix": lambda: tf.constant([[1.5]]),
     "empty matrix": lambda: tf.constant([[]], tf.string),
+    "tuple": lambda: (tf.constant([], tf.string),),
+    "dict": lambda: {"a": tf.constant([], tf.string)},
+    "not UTF-8": lambda: tf.constant([b"\xff"]),
+    "another error": lambda: tf.check_numerics(tf.log(-tf.ones([])), "bad"),
+    "nothing to fetch": lambda: 5,
 }
 
 
@@ -529,6 +577,31 @@ def test_values_of_a_readiness_op(train, record, case, piece):
     manager = train.SessionManager(**{piece: READY[case](), "local_init_op": tf.no_op()})
     prepare = manager.prepare_session
     record.outcome("prepare", lambda: type(prepare("", init_op=tf.no_op(), config=record.config())).__name__)
+
+
+@conforms("MTS-SES-08", "MTS-SES-10")
+def test_a_worker_does_not_wait_for_an_error(train, record):
+    manager = train.SessionManager(ready_op=READY["another error"]())
+    record.outcome("wait", manager.wait_for_session, "", config=record.config(), max_wait_secs=100)
+    assert not record.clock.slept
+
+
+@pytest.mark.parametrize("piece", ("ready_op", "ready_for_local_init_op"))
+@conforms("MTS-SES-07")
+def test_how_the_text_names_an_init_fn(train, record, piece):
+    class InitFn:
+        def __call__(self, session):
+            pass
+
+        def __str__(self):
+            return "its str"
+
+        def __repr__(self):
+            return "its repr"
+
+    manager = train.SessionManager(**{piece: tf.constant(["a"]), "local_init_op": tf.constant(1, name="local")})
+    record.outcome("prepare", manager.prepare_session, "", init_fn=InitFn(), config=record.config())
+    assert "init fn: its str" in str(record.events[-1].data)
 
 
 EMPTY = {

@@ -54,6 +54,36 @@ def keyword_only(step_context, *, z=1):
     return "keyword only"
 
 
+class Decorated(tf.Module):
+    @tf.Module.with_name_scope
+    def good(self, step_context):
+        return step_context.run_with_hooks("c:0")
+
+    @tf.Module.with_name_scope
+    def bad(self, ctx):
+        return 1
+
+    @tf.Module.with_name_scope
+    def two(self, step_context, x):
+        return x
+
+    @tf.function
+    def function(self, step_context):
+        return 1
+
+
+class DecoratedCall(tf.Module):
+    @tf.Module.with_name_scope
+    def __call__(self, step_context):
+        return "call"
+
+
+class BadDecoratedCall(tf.Module):
+    @tf.Module.with_name_scope
+    def __call__(self, ctx):
+        return "call"
+
+
 CALLABLES = {
     "lambda": lambda step_context: 5,
     "wrong name": lambda c: 5,
@@ -75,7 +105,19 @@ CALLABLES = {
     "None": None,
     "int": 3,
     "builtin": len,
+    "builtin without a signature": max,
     "class": int,
+    "decorated method": Decorated().good,
+    "decorated bad method": Decorated().bad,
+    "decorated method of two": Decorated().two,
+    "partial of a decorated method": functools.partial(Decorated().two, x=1),
+    "unbound decorated method": Decorated.good,
+    "decorated callable object": DecoratedCall(),
+    "decorated bad callable object": BadDecoratedCall(),
+    "tf.function": tf.function(lambda step_context: 1),
+    "tf.function, wrong name": tf.function(lambda ctx: 1),
+    "partial of a tf.function": functools.partial(tf.function(lambda step_context, k: 1), k=1),
+    "method, tf.function": Decorated().function,
 }
 
 

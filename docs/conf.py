@@ -28,7 +28,7 @@ extensions = [
     "specification",
     "sources",
     "identifiers",
-    "literals",
+    "breaks",
     "search",
     "status",
     "pictures",
@@ -46,6 +46,7 @@ html_static_path = ["_static"]
 templates_path = ["_templates"]
 html_favicon = "_static/favicon.svg"
 html_css_files = ["site.css"]
+html_js_files = [("site.js", {"defer": "defer"})]
 html_copy_source = False
 html_show_sourcelink = False
 html_show_sphinx = False

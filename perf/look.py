@@ -7,6 +7,7 @@ import tempfile
 import threading
 import time
 from collections import Counter
+from pathlib import Path
 from typing import Any
 
 import tensorflow.compat.v1 as tf
@@ -19,7 +20,7 @@ from perf.held import Held
 _MONITORED_SESSIONS = tuple(
     getattr(train, name) for train in (tf.train, monitored) for name in ("MonitoredSession", "SingularMonitoredSession")
 )
-_THREAD_COUNTS, _THREAD_PAUSE_SECS = 5, 0.01
+_THREAD_COUNTS, _THREAD_PAUSE_SECS = 1000, 0.01
 _COORDINATORS = (tf.train.Coordinator, monitored.Coordinator)
 
 
@@ -63,12 +64,25 @@ def _objects() -> Counter[str]:
 
 
 def _threads() -> int:
-    """Count the system's threads; one that has been joined may still be there for a moment."""
-    counts = []
+    """Count the system's threads; one that has been joined is there until it has run to its end."""
+    states = _states()
     for _ in range(_THREAD_COUNTS):
-        counts.append(len(os.listdir("/proc/self/task")))
+        if states.count("S") == len(states):
+            break
         time.sleep(_THREAD_PAUSE_SECS)
-    return min(counts)
+        states = _states()
+    return 1 + len(states)
+
+
+def _states() -> list[str]:
+    """Return the state of each other thread of the process: S if it waits for something."""
+    states = []
+    for number in os.listdir("/proc/self/task"):
+        if int(number) != threading.get_native_id():
+            with contextlib.suppress(OSError):  # it has ended
+                stat = Path(f"/proc/self/task/{number}/stat").read_text(encoding="utf-8")
+                states.append(stat.rpartition(")")[2].split()[0])
+    return states
 
 
 def _open_files() -> list[str]:

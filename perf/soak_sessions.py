@@ -31,7 +31,7 @@ COUNT = "count:0"
 CHURN_EVERY = 50
 """Steps between threads that come and go."""
 
-GRACE_SECS = 10
+GRACE_SECS = 600
 
 
 def model(train: Any, inputs: int) -> tf.Graph:

@@ -14,13 +14,28 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
 os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")
 
+import hypothesis
 import numpy as np
 import pytest
 import tensorflow.compat.v1 as tf
 from clock import VirtualClock
 
-THREAD_GRACE_SECS = 2.0
+THREAD_GRACE_SECS = 60.0
+"""A thread that ends has ended long before, also on a busy machine."""
+
 MOST_GRAPHS = 60
+
+# How long an example takes, and how many are drawn before one will do, says nothing of what is tested.
+hypothesis.settings.register_profile(
+    "tests",
+    deadline=None,
+    suppress_health_check=[
+        hypothesis.HealthCheck.data_too_large,
+        hypothesis.HealthCheck.filter_too_much,
+        hypothesis.HealthCheck.too_slow,
+    ],
+)
+hypothesis.settings.load_profile("tests")
 
 pytest.register_assert_rewrite("hosting")
 

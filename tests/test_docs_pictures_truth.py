@@ -888,7 +888,7 @@ def gated(train):
         gate = threading.Event()
 
         def save(self, *args, **kwargs):
-            assert self.gate.wait(60)
+            assert self.gate.wait(600)
             return super().save(*args, **kwargs)
 
     return Gated(max_to_keep=1, sharded=True)
@@ -922,11 +922,11 @@ def test_asynchronous_save(side, fresh_graph, tmp_path, watched, monkeypatch):
         monkeypatch.setattr(hook, "_write", written)
         session.run(op)  # step N, 100: the save begins
         for number in range(1, save.STEPS_MEANWHILE + 1):
-            assert copied.wait(60)
+            assert copied.wait(600)
             assert session.run(op) == 100 + number
             watched.mark(f"step N+{number}")
         saver.gate.set()
-        assert hook.wait(60)
+        assert hook.wait(600)
         session.run(op)
         watched.mark(f"step N+{save.STEPS_MEANWHILE + 1}")
         changes = watched.read()
@@ -947,7 +947,7 @@ def test_an_asynchronous_save_holds_the_values_of_its_step(side, fresh_graph, tm
     with train.MonitoredSession(train.ChiefSessionCreator(scaffold=scaffold), hooks=[hook]) as session:
         session.run(op)
         saver.gate.set()
-        assert hook.wait(60)
+        assert hook.wait(600)
         assert tf.train.load_variable(str(tmp_path / "model.ckpt-0"), "global_step") == 0
 
 

@@ -1,5 +1,6 @@
 """AsyncCheckpointSaverHook beside CheckpointSaverHook, in sessions of both kinds."""
 
+import contextlib
 import logging
 import os
 import pathlib
@@ -8,6 +9,7 @@ import subprocess
 import sys
 import textwrap
 import threading
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -30,7 +32,7 @@ class GatedSaver(monitored.Saver):
         self.gate.set()
 
     def save(self, *args: Any, **kwargs: Any) -> Any:
-        assert self.gate.wait(60)
+        assert self.gate.wait(600)
         if self.error is not None:
             raise self.error
         return super().save(*args, **kwargs)
@@ -146,12 +148,29 @@ def test_training_goes_on_and_the_values_are_those_of_the_step(tmp_path, train):
                 session.run(op)
             assert tf.train.latest_checkpoint(str(tmp_path)).endswith("-0")
             saver.gate.set()
-            assert hook.wait(60)
+            assert hook.wait(600)
         reader = tf.train.load_checkpoint(str(tmp_path / "model.ckpt-3"))
         assert reader.get_tensor("global_step") == 3
         assert np.array_equal(reader.get_tensor("rows"), np.arange(12.0).reshape(4, 3) + 3)
         assert list(reader.get_tensor("text")) == [b"2", b"c"]
         assert tf.train.latest_checkpoint(str(tmp_path)).endswith("-5")
+
+
+@contextlib.contextmanager
+def opened_when_logged(gate: threading.Event, text: str) -> Iterator[None]:
+    """Open the gate as soon as something is logged that has this text."""
+
+    class Opening(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            if text in record.getMessage():
+                gate.set()
+
+    handler = Opening()
+    logging.getLogger("tensorflow").addHandler(handler)
+    try:
+        yield
+    finally:
+        logging.getLogger("tensorflow").removeHandler(handler)
 
 
 @pytest.mark.parametrize("when_busy", ["wait", "skip"])
@@ -165,11 +184,12 @@ def test_one_save_in_flight(tmp_path, caplog, when_busy):
             hook.wait()
             saver.gate.clear()
             session.run(op)
-            threading.Timer(0.2, saver.gate.set).start()
-            session.run(op)
+            with opened_when_logged(saver.gate, "The checkpoint for 2 waits"):
+                session.run(op)
             if when_busy == "skip":
                 assert not hook.wait(0)
-            assert hook.wait(60)
+                saver.gate.set()
+            assert hook.wait(600)
         found = [step for step in range(3) if os.path.exists(tmp_path / f"model.ckpt-{step}.index")]
     assert found == [0, 1, 2]  # a step that was left out is saved in the end
     assert (hook.waits, hook.skips) == ((1, 0) if when_busy == "wait" else (0, 1))
@@ -322,7 +342,7 @@ def test_killed_while_writing_leaves_the_earlier_checkpoint(tmp_path):
         """
     )
     killed = subprocess.run(
-        [sys.executable, "-c", program, str(tmp_path)], capture_output=True, timeout=120, check=False
+        [sys.executable, "-c", program, str(tmp_path)], capture_output=True, timeout=600, check=False
     )
     assert killed.returncode == -9, killed.stderr
     assert os.path.exists(tmp_path / "model.ckpt-2.index")

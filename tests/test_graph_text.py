@@ -76,7 +76,7 @@ def graph_defs(draw: Any) -> Any:
     return graph_def
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(graph_def=graph_defs())
 @pytest.mark.rule("MTS-CKH-01")
 def test_the_text_is_that_of_tensorflow(folder: pathlib.Path, graph_def: Any) -> None:

@@ -24,7 +24,10 @@ HOOKS = {
 }
 
 
-@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=20,
+    suppress_health_check=[*settings.default.suppress_health_check, HealthCheck.function_scoped_fixture],
+)
 @given(
     st.lists(st.tuples(st.sampled_from(sorted(HOOKS)), PERIODS), max_size=4),
     st.lists(st.tuples(st.integers(0, 5), st.sampled_from([0.25, 1.0])), max_size=6),

@@ -61,7 +61,7 @@ def rounds(looper_class, coord_class, interval, stop_after, round_secs=0.0, fail
         assert looper.daemon
         assert looper in coord._registered_threads
         looper.start()
-        looper.join(10)
+        looper.join()
     return calls, getattr(coord, "waits", []), coord.should_stop(), outcome(coord.join), lines
 
 
@@ -86,7 +86,7 @@ def test_loop_calls_the_target_with_its_arguments():
                 coord.request_stop()
 
         looper = looper_class.loop(coord, None, target, (1, 2), {"key": "word"})
-        coord.join(stop_grace_period_secs=5)
+        coord.join(stop_grace_period_secs=600)
         assert type(looper) is looper_class
         assert not looper.is_alive()
         assert calls == [((1, 2), {"key": "word"})] * 3
@@ -133,9 +133,9 @@ def test_a_coordinator_of_tensorflow_is_one():
         raise ValueError("reported to it")
 
     LooperThread.loop(coord, 0.01, target)
-    assert ran.wait(5)
+    assert ran.wait(600)
     with pytest.raises(ValueError, match="reported to it"):
-        coord.join(stop_grace_period_secs=5)
+        coord.join(stop_grace_period_secs=600)
 
 
 def test_signatures():

@@ -12,7 +12,7 @@ from conformance.cluster.addresses import free_addresses
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 PROGRAMS = os.path.join(ROOT, "tests", "programs")
 IMPORTS = {"tensorflow": "from tensorflow.compat.v1 import train\n", "monitored": "import monitored as train\n"}
-TIME_LIMIT_SECS = 120
+TIME_LIMIT_SECS = 600
 ALONE = ["listener_stops", "own_hooks", "queue_input", "restore_from_file", "scaffold_init"]
 TOGETHER = ["chief_and_worker"]
 

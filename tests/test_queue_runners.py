@@ -203,7 +203,7 @@ def test_input_that_ends_closes_the_queue(config, threads):
                 ended = type(error)
             stopped = coord.should_stop()
             coord.request_stop()
-            coord.join(stop_grace_period_secs=5)
+            coord.join(stop_grace_period_secs=600)
         return sorted(got), ended, stopped, len(started), any(t.is_alive() for t in started)
 
     (result, _) = compare(scenario)
@@ -219,7 +219,7 @@ def test_producer_that_fails_stops_everything(config):
         with tf.Session(config=config) as sess:
             train.start_queue_runners(sess, coord)
             consumed = outcome(lambda: [sess.run(value) for _ in range(5)])
-            joined = outcome(coord.join, stop_grace_period_secs=5)
+            joined = outcome(coord.join, stop_grace_period_secs=600)
         return consumed[:2], joined[:2], coord.should_stop(), coord.joined
 
     with_logs = []
@@ -238,7 +238,7 @@ def test_without_coordinator_errors_are_kept(config, monkeypatch):
         monkeypatch.setattr(threading, "excepthook", lambda hook: raised.append(hook.exc_value))
         with tf.Session(config=config) as sess:
             (thread,) = runner.create_threads(sess, start=True)
-            thread.join(5)
+            thread.join()
             kept = list(runner.exceptions_raised)
             (again,) = runner.create_threads(sess)
         return kept == raised, [type(e) for e in kept], runner.exceptions_raised, again.name
@@ -307,7 +307,7 @@ def test_one_thread_step_by_step(last, close_error, coordinated, monkeypatch):
             if number:
                 coord.request_stop()
             thread.start()
-            thread.join(5)
+            thread.join()
             history.append((thread.name, thread.daemon, coord.should_stop()))
         again = len(runner.create_threads(sess))
         kept = [type(error) for error in escaped], runner.exceptions_raised
@@ -326,7 +326,7 @@ def test_last_of_several_threads_closes():
         for thread in runner.create_threads(sess):
             runs.append(len(runner.create_threads(sess)))
             thread.start()
-            thread.join(5)
+            thread.join()
             runs.append(list(sess.runs))
         return runs, len(runner.create_threads(sess))
 
@@ -339,7 +339,7 @@ def test_stop_before_the_start_enqueues_nothing():
         coord.request_stop()
         sess = Session()
         for thread in runner.create_threads(sess, coord, start=True):
-            thread.join(5)
+            thread.join()
         return sorted(map(str, sess.runs)), outcome(coord.join)
 
     compare(scenario)
@@ -422,7 +422,7 @@ def test_meta_graphs_hold_runners(config):
                 for _ in range(2):
                     got.append(float(sess.run(value.name)))
                 coord.request_stop()
-                coord.join(stop_grace_period_secs=5)
+                coord.join(stop_grace_period_secs=600)
         kept = meta.collection_def[tf.GraphKeys.QUEUE_RUNNERS].bytes_list.value
         return got, [str(_tensorflow.message_class("tensorflow.QueueRunnerDef").FromString(one)) for one in kept]
 

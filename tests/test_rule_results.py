@@ -47,7 +47,7 @@ def run(folder, text, *options):
     command = [sys.executable, "-m", "pytest", "-p", "tools.rule_results", "-p", "no:randomly", "-q", *options]
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTEST_ADDOPTS": ""}
     return subprocess.run(
-        command, cwd=folder, env=environment, capture_output=True, text=True, check=False, timeout=100
+        command, cwd=folder, env=environment, capture_output=True, text=True, check=False, timeout=600
     )
 
 

@@ -219,7 +219,7 @@ steps = st.lists(st.one_of(st.integers(0, 4), st.none()), min_size=1, max_size=9
 limits = st.sampled_from([None, 0, 1, 2, 5, -1])
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(data=st.data(), limit=limits, relative=st.booleans(), numbers=steps)
 @pytest.mark.rule("MTS-CKP-02", "MTS-CKP-03")
 def test_sequences(data, limit, relative, numbers):

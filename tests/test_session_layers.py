@@ -14,6 +14,9 @@ from tensorflow.python.training import monitored_session as tf_layers
 from monitored import errors, session_layers
 from monitored.coordinator import Coordinator
 
+LIMIT_SECS = 600
+"""What is not done by then hangs."""
+
 
 class SubAborted(tf.errors.AbortedError):
     """A kind of preemption that only a subclass check sees."""
@@ -215,7 +218,7 @@ class OnAServer(tf.Session):
         self._error = error
 
     def close(self) -> None:
-        if not self.server_is_back.wait(60):
+        if not self.server_is_back.wait(LIMIT_SECS):
             raise AssertionError("nobody let the session be closed")
         self.closed_by = threading.current_thread()
         super().close()
@@ -237,11 +240,11 @@ def test_closing_a_session_on_a_server_has_a_limit(grace: Any, caplog: Any) -> N
     with caplog.at_level("WARNING", "tensorflow"):
         layer, seconds = closing(session, grace)
     assert layer._sess is None
-    assert 0.9 < seconds < 30
+    assert 0.9 < seconds < LIMIT_SECS / 2  # and not as long as the session waits
     assert caplog.messages == [errors.NOT_CLOSED % 1.0]
     session.server_is_back.set()
     (thread,) = [each for each in threading.enumerate() if each.name == "CloseSession"]
-    thread.join(30)
+    thread.join()
     assert session.closed_by is thread
 
 
@@ -261,7 +264,7 @@ def test_what_closing_in_a_thread_raises_is_as_without(error: Exception, caplog:
     session = OnAServer(error)
     session.server_is_back.set()
     hooked = session_layers.HookedSession(session, [])
-    hooked.close_within_secs = 30
+    hooked.close_within_secs = LIMIT_SECS
     with caplog.at_level("WARNING", "tensorflow"):
         if isinstance(error, ValueError):
             with pytest.raises(ValueError, match="odd"):

@@ -11,7 +11,7 @@ from tools import commands, samples
 from tools.forking import fork
 
 ROOT = Path(__file__).resolve().parent.parent
-LIMIT_SECS = 300
+LIMIT_SECS = 1800
 
 
 def fence(language, *lines):

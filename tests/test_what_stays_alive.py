@@ -158,5 +158,5 @@ def test_threads_that_have_ended(train, kept):
     not_started.start()
     ready.set()
     coord.request_stop()
-    coord.join(stop_grace_period_secs=5)
+    coord.join(stop_grace_period_secs=600)
     assert coord._registered_threads == set()

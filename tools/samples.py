@@ -185,11 +185,11 @@ def docstring_blocks(source: str) -> list[Block]:
 
 def pages() -> list[Path]:
     """Return all pages of the repository: Markdown files outside of hidden folders and of what is built."""
-    return [
-        path
-        for path in sorted(ROOT.rglob("*.md"))
-        if not any(part in SKIPPED or part.startswith(".") for part in path.relative_to(ROOT).parts)
-    ]
+    found = []
+    for folder, names, files in os.walk(ROOT):  # below hidden folders, tools make and delete folders at any time
+        names[:] = [name for name in names if name not in SKIPPED and not name.startswith(".")]
+        found += [Path(folder, name) for name in files if name.endswith(".md") and not name.startswith(".")]
+    return sorted(found)
 
 
 def modules() -> list[Path]:

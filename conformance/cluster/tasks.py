@@ -184,4 +184,4 @@ def wait_for_threads(seat: Seat) -> None:
     tf.summary.FileWriterCache.clear()
     for thread in threading.enumerate():
         if thread is not threading.current_thread():
-            thread.join(30)
+            thread.join(300)

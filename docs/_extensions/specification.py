@@ -18,6 +18,7 @@ from typing import Any, ClassVar
 from docutils import nodes
 from docutils.parsers.rst import directives
 from docutils.statemachine import StringList
+from sphinx import addnodes
 from sphinx.application import Sphinx
 from sphinx.util import logging
 from sphinx.util.docutils import SphinxDirective
@@ -123,7 +124,7 @@ class CoverageDirective(SphinxDirective):
     def run(self) -> list[nodes.Node]:
         """Return a table with a row for each chapter, and the last run's date."""
         everything = list(rules.trace().values())
-        lines = [f"{rules.count(everything)}."] if self.arguments else _coverage_table(everything)
+        lines = [f"{rules.count(everything)}."] if self.arguments else _coverage_table(everything, self._chapters())
         run = rules.read_results()
         if run:
             version = run["versions"]
@@ -133,18 +134,23 @@ class CoverageDirective(SphinxDirective):
         self.state.nested_parse(StringList("\n".join(lines).split("\n"), "coverage"), self.content_offset, container)
         return list(container.children)
 
+    def _chapters(self) -> list[str]:
+        """The pages that are listed above, in their order."""
+        lists = self.state.document.findall(addnodes.toctree)
+        return [f"docs/{name}.md" for each in lists for name in each["includefiles"]]
 
-def _coverage_table(everything: list[rules.Traced]) -> list[str]:
-    chapters: dict[str, list[rules.Traced]] = {}
+
+def _coverage_table(everything: list[rules.Traced], order: list[str]) -> list[str]:
+    chapters: dict[str, list[rules.Traced]] = {page: [] for page in order}
     for traced in everything:
         chapters.setdefault(traced.rule.page, []).append(traced)
     rows = []
     for page, some in [*chapters.items(), ("", everything)]:
         c = rules.count(some)
-        name = f"[](/{page.removeprefix('docs/')})" if page else "all"
-        ids = ", ".join(dict.fromkeys(t.rule.group for t in some)) if page else ""
-        rows.append((name, ids, c.rules, c.code, c.test, c.passing))
-    return table(("chapter", "ids", "rules", "with code", "with a test", "passing"), rows, left=2).splitlines()
+        ids = " ".join(f"[{group}]{{.rule-ids}}" for group in dict.fromkeys(t.rule.group for t in some))
+        name = f"[](/{page.removeprefix('docs/')}) {ids}" if page else "all"
+        rows.append((name, c.rules, c.code, c.test, c.passing))
+    return table(("chapter", "rules", "with code", "with a test", "passing"), rows).splitlines()
 
 
 def _note_sources(app: Sphinx, env: Any, docnames: list[str]) -> None:

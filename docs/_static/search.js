@@ -8,6 +8,7 @@
 const SHOWN = 30;
 const TITLE = 5;
 const PAGE_TITLE = 0.5;
+const PARTS = {specification: "the specification", api: "the API", guides: "the guides", status: "the results"};
 const EMPTY = new Set("a an and are can do does did for happen happens how i if in is it my of on or the to was what when which who why with"
   .split(" "));
 
@@ -101,13 +102,16 @@ function search(query) {
   return found.filter(([points]) => points > found[0][0] / 6 || found[0][0] === 1000).map(([, entry]) => entry);
 }
 
-/* The words around the place that has most of the query, with the words of the query marked. */
+/* The first words of a page and of what has all of the query in its title, else those around the place that has most of
+   the query; the words of the query marked. */
 function excerpt(entry, query) {
-  const words = query.toLowerCase().split(/[^a-z0-9_]+/).map(stem).filter((word) => word && !EMPTY.has(word));
+  const words = query.toLowerCase().split(/[^a-z0-9_-]+/).map(stem).filter((word) => /[a-z0-9]/.test(word) && !EMPTY.has(word));
   const text = entry.text;
-  const whole = (word) => (word.length > 3 ? word : `(?<![a-z])${word}(?![a-z])`);
+  const whole = (word) => (word.length > 3 ? `${word}[a-z]*` : `(?<![a-z])${word}(?![a-z])`);
   const pattern = words.length && new RegExp(words.map(whole).join("|"), "gi");
-  const places = pattern ? [...text.matchAll(pattern)].map((match) => match.index) : [];
+  const title = entry.title.toLowerCase();
+  const begins = !entry.anchor || words.every((word) => title.includes(word));
+  const places = pattern && !begins ? [...text.matchAll(pattern)].map((match) => match.index) : [];
   const most = (start) => places.filter((place) => place >= start && place < start + 180).length;
   const start = places.reduce((kept, place) => (most(place) > most(kept) ? place : kept), places[0] ?? 0);
   const from = start < 60 ? 0 : text.indexOf(" ", start - 40) + 1;
@@ -133,7 +137,7 @@ function show(query) {
     const item = document.createElement("li"), link = document.createElement("a"), page = document.createElement("span");
     link.href = `${entry.page}.html` + (entry.anchor && `#${entry.anchor}`);
     link.textContent = entry.title;
-    page.textContent = entry.anchor ? entry.ofPage : "";
+    page.textContent = entry.anchor ? entry.ofPage : PARTS[entry.page.replace(/\/index$/, "").split("/").at(-2)] ?? "";
     page.className = "search-page";
     item.append(link, " ", page, excerpt(entry, query));
     list.append(item);

@@ -101,8 +101,9 @@ def global_step_read(graph: tf.Graph | None = None) -> Any:
     """Return the tensor by which hooks fetch the global step, or None without a global step.
 
     There is one for each graph, made at the first call. It gives the initial value as long as the
-    variable is uninitialised. A train op that should be seen one step late by every hook has to
-    depend on this tensor. Raises RuntimeError if the collection holds several.
+    variable is uninitialised, unless that is a reference variable under control flow v2. A train op that
+    should be seen one step late by every hook has to depend on this tensor. Raises RuntimeError if
+    the collection holds several.
 
     Rules: MTS-GS-03.
     """

@@ -225,14 +225,13 @@ class _CoordinatedSessionCreator:
 def _visible_arguments(function: Callable[..., Any]) -> tuple[str, ...]:
     """Return the positional argument names left to a caller: none bound, none filled by partial.
 
-    TypeError "unsupported callable" for what cannot be called.
+    Those of what TensorFlow decorates are the names inside. TypeError "unsupported callable" for what cannot be called.
 
     Rule: MTS-STEP-01.
     """
     if isinstance(function, functools.partial):
         names = _visible_arguments(function.func)[len(function.args) :]
         return tuple(name for name in names if name not in function.keywords)
-    own_call = getattr(function, "__call__", None)  # noqa: B004 - an object's method, if it has one
-    visible = own_call if inspect.ismethod(own_call) else function
-    bound = 1 if inspect.ismethod(visible) else 0
-    return tuple(inspect.getfullargspec(visible).args[bound:])
+    call, itself = map(_tensorflow.undecorated, (getattr(function, "__call__", None), function))  # noqa: B004 - if any
+    visible = call if inspect.ismethod(call) else itself
+    return tuple(inspect.getfullargspec(visible).args[inspect.ismethod(visible) :])

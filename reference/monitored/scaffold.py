@@ -49,9 +49,9 @@ class Scaffold:
         self._summary_op, self._saver = summary_op, saver
         if copy_from_scaffold is not None:
             self._fill_from(copy_from_scaffold)
-        # MTS-SCF-07
+        # MTS-SCF-07: `sess` is what the argument is called in TensorFlow.
         init_fn = self._user_init_fn
-        self._init_fn = (lambda session: init_fn(self, session)) if init_fn else None
+        self._init_fn = (lambda sess: init_fn(self, sess)) if init_fn else None
 
     def _fill_from(self, other: "Scaffold") -> None:
         """Take over each part that is None here. Rule: MTS-SCF-08."""

@@ -31,7 +31,7 @@ class SecondOrStepTimer:
     """A timer that is due every so many seconds, or every so many steps.
 
     It is due at once when never triggered, and never twice at one step. Raises ValueError unless
-    exactly one of the two periods is given; zero and negative periods are always over.
+    exactly one of the two periods is given; zero and negative ones count as given.
 
     Rules: MTS-TMR-01, MTS-TMR-02, MTS-TMR-03.
     """

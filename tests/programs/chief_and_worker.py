@@ -12,7 +12,7 @@ import tensorflow.compat.v1 as tf
 from tensorflow.compat.v1 import train
 
 tf.disable_eager_execution()
-TIME_LIMIT_SECS = 60
+TIME_LIMIT_SECS = 500
 
 
 def signal(folder, name):

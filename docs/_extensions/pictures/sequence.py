@@ -14,8 +14,11 @@ Group = tuple[str, str, str]
 class SequenceDrawing:
     """A drawing with a cursor that goes down; participants stand side by side at equal distances."""
 
-    def __init__(self, width: float, names: dict[str, str], head_width: float, group: Group | None = None) -> None:
+    def __init__(
+        self, width: float, names: dict[str, str], head_width: float, group: Group | None = None, head: Font = HEAD
+    ) -> None:
         self.drawing = Drawing(width)
+        self._head = head
         self._names = names
         self._head_width = head_width
         distance = (width - head_width - 4) / (len(names) - 1)
@@ -27,7 +30,7 @@ class SequenceDrawing:
         for key, name in self._names.items():
             left = self._x[key] - self._head_width / 2
             self.drawing.box(left, y, self._head_width, 28)
-            self.drawing.text(left, y + 5, self._head_width, name, HEAD, align="middle")
+            self.drawing.text(left, y + 5, self._head_width, name, self._head, align="middle")
         return y + 28
 
     def _group(self, first: str, last: str, name: str) -> float:
