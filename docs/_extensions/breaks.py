@@ -1,4 +1,4 @@
-"""Long names in code may break after a point, a slash, an underscore, a bracket or an equals sign; options do not break.
+"""Long names in code may break after a point, slash, underscore, bracket or equals sign; options do not break.
 
 On a narrow screen a name that does not fit would otherwise break anywhere (`after_create_s`, `ession`). The places are
 `<wbr>`, so that what is copied or searched for stays one word. Those of the class "short" are in names that fit a line
