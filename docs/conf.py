@@ -62,7 +62,7 @@ autodoc_member_order = "bysource"
 autodoc_typehints = "signature"
 autodoc_default_options = {"members": True}
 autodoc_preserve_defaults = True
-python_maximum_signature_line_length = 80
+python_maximum_signature_line_length = 68
 
 
 def linkcode_resolve(domain: str, info: dict[str, str]) -> str | None:
@@ -82,7 +82,7 @@ def linkcode_resolve(domain: str, info: dict[str, str]) -> str | None:
 def _from_markdown(app: Sphinx, what: str, name: str, value: object, options: object, lines: list[str]) -> None:
     """Make reStructuredText of docstrings: plain text, with code in single backticks and in indented blocks."""
     changed: list[str] = []
-    for line in lines:
+    for line in (re.sub(r"^(Source: )([\w/]+\.py)$", r"\1`\2`", line) for line in lines):  # a path in TensorFlow
         begins_block = line.startswith("    ") and changed and not changed[-1]
         before = next((c for c in reversed(changed) if c), "")
         if begins_block and before and not before.startswith((" ", "-", "*", "::")):

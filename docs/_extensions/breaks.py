@@ -1,4 +1,4 @@
-"""Long names in code may break after a point, a slash, an underscore, a bracket or an equals sign.
+"""Long names in code may break after a point, slash, underscore, bracket or equals sign; options do not break.
 
 On a narrow screen a name that does not fit would otherwise break anywhere (`after_create_s`, `ession`). The places are
 `<wbr>`, so that what is copied or searched for stays one word. Those of the class "short" are in names that fit a line
@@ -13,13 +13,15 @@ from sphinx.application import Sphinx
 _NAME = re.compile(r'(?<=<span class="pre">)[^<\s]{24,}(?=</span>)')
 _PLACE = re.compile(r"(?<=[A-Za-z0-9])(?:_(?=[A-Za-z0-9]{2})|[./](?=\w{5})|[(=](?=\w))")
 """Not before the last few letters of a name: `.py` and `.run` stay where they are."""
+_OPTION = re.compile(r'(?<=<span class="pre)(?=">--?[a-z][^<\s]{,35}</span>)')
+"""An option, which else would break after its dashes."""
 _LINE = 40
 """Characters of a name that a line of a phone has no room for."""
 
 
 def with_breaks(page: str) -> str:
     """Return the HTML of a page with the places at which its long names may break."""
-    return _NAME.sub(_broken, page)
+    return _NAME.sub(_broken, _OPTION.sub(" option", page))
 
 
 def _broken(name: re.Match[str]) -> str:

@@ -144,7 +144,8 @@ def _write_pages(app: Sphinx) -> Iterator[tuple[str, dict[str, Any], str]]:
         body = highlight(text, lexer, formatter).replace('name="L-', 'id="L').replace('href="#L-', 'href="#L')
         page = page_name(path)
         body = RULE_ID.sub(functools.partial(_link, addresses(app.builder, page)), body)
-        context = {"title": path, "body": f'<h1>{html.escape(path)}</h1><div class="source-page">{body}</div>'}
+        heading = html.escape(path).replace("/", "/<wbr>")
+        context = {"title": path, "body": f'<h1>{heading}</h1><div class="source-page">{body}</div>'}
         yield page, context, "page.html"
 
 
