@@ -159,6 +159,24 @@ def rename(
         library.RenameFile = real
 
 
+@contextlib.contextmanager
+def deleted_meanwhile(suffix: str) -> Iterator[None]:
+    """Another process deletes each file with this suffix just before this one does."""
+    library = file_io._pywrap_file_io
+    real = library.DeleteFile
+
+    def late(path: Any, *arguments: Any) -> None:
+        if os.fsdecode(path).endswith(suffix):
+            os.remove(path)
+        real(path, *arguments)
+
+    library.DeleteFile = late
+    try:
+        yield
+    finally:
+        library.DeleteFile = real
+
+
 RENAME_ERRORS = {
     "refused": lambda: tf.errors.PermissionDeniedError(None, None, "rename is refused"),
     "no room": lambda: tf.errors.ResourceExhaustedError(None, None, "no room to rename"),

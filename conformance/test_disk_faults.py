@@ -116,6 +116,20 @@ def test_a_rename_that_looks_like_a_preemption(train, record, error, times):
     look(train, record, directory, "at the end")
 
 
+@pytest.mark.parametrize("suffix", ("", ".index", ".meta"), ids=("every file", "the index", "the meta graph"))
+@conforms("MTS-CKP-08")
+def test_another_process_deletes_the_old_checkpoint_too(train, record, suffix):
+    directory = record.path("logdir")
+    session, step, saver = train_in(train, record, directory, keep=1)
+    with disk_faults.deleted_meanwhile(suffix):
+        record.outcome("run", session.run, step)
+        record("warnings", sum("Hit NotFoundError when deleting" in str(event.data) for event in record.events))
+    assert record.events[-1].data == (1 if suffix else 3)
+    record("last", list(saver.last_checkpoints))
+    record("files", sorted(name for name in os.listdir(directory) if "tfevents" not in name))
+    record.outcome("close", session.close)
+
+
 @conforms("MTS-CKP-04", "MTS-CKH-02")
 def test_a_slow_rename(train, record):
     # So slow that the next save by time is due when this one is done.

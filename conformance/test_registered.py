@@ -20,8 +20,10 @@ class WorkerContext:
 
     def __init__(self, train):
         self._train = train
+        self.asked = 0
 
     def session_creator(self, scaffold=None, config=None, checkpoint_dir=None, max_wait_secs=None):
+        self.asked += 1
         return self._train.ChiefSessionCreator(scaffold=scaffold, config=config, checkpoint_dir=checkpoint_dir)
 
 
@@ -40,6 +42,20 @@ def test_under_a_worker_context(train, record):
         del distribute_coordinator_context._worker_context.current
         tf.logging.set_verbosity(verbosity)
     record("hooks under a worker context", [session._hooks.index(hook) for hook in (users, chiefs)])
+    session.close()
+
+
+@pytest.mark.parametrize("given", (True, False), ids=("a creator is given", "none is given"))
+@conforms("MTS-ARG-13")
+def test_the_creator_under_a_worker_context(train, record, given):
+    record.global_step()
+    worker = WorkerContext(train)
+    distribute_coordinator_context._worker_context.current = worker
+    try:
+        session = train.MonitoredSession(train.ChiefSessionCreator() if given else None)
+    finally:
+        del distribute_coordinator_context._worker_context.current
+    record("a creator was given" if given else "creators asked of a worker context", worker.asked)
     session.close()
 
 

@@ -6,7 +6,10 @@ import socket
 
 import pytest
 import tensorflow.compat.v1 as tf
-from hosting import MONITORED, TENSORFLOW, events
+from hosting import MONITORED, TENSORFLOW, comparable, events
+
+import monitored
+from conformance import disk_faults
 
 
 def event_files(folder):
@@ -96,6 +99,62 @@ def test_what_is_on_disk_when_a_session_is_closed(same):
         run.see([(step, kind) for step, kind, _ in events(run.dir)])
 
     same(program)
+
+
+@pytest.mark.rule("MTS-EVT-04", "Q-37")
+def test_a_checkpoint_of_the_last_run_is_on_disk(same):
+    """What `end` saves is not: the flush of the summaries came before it."""
+
+    def program(run):
+        run.build_step()
+        run.saver = tf.train.Saver()
+        hooks = [
+            run.hooks.SummarySaverHook(9, output_dir=run.dir, summary_op=tf.summary.scalar("a", tf.constant(1.0))),
+            run.hooks.CheckpointSaverHook(run.dir, save_steps=2, saver=run.saver),
+        ]
+        with run.session(hooks) as session:
+            for _ in range(runs):
+                run.step(session)
+        run.see([step for step, kind, log in events(run.dir) if kind == "session_log" and "CHECKPOINT" in log])
+
+    runs = 2
+    assert same(program)["seen"] == [comparable([[0, 2]])]
+    runs = 3
+    assert same(program)["seen"] == [comparable([[0, 2]])]
+
+
+@pytest.mark.rule("MTS-EVT-04")
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+@pytest.mark.parametrize("train", [tf.train, monitored], ids=["tf.train", "monitored"])
+def test_events_that_cannot_be_written(train, tmp_path):
+    """The flush at the end says so, and the process writes no more events there."""
+    big = tf.Summary(value=[tf.Summary.Value(tag="x" * 1_000, simple_value=1.0)]).SerializeToString()
+    folder = str(tmp_path / "events")
+
+    def session(*hooks):
+        hook = train.SummarySaverHook(1, output_dir=folder, summary_op=tf.constant(big))
+        return train.MonitoredSession(hooks=[hook, *hooks])
+
+    with tf.Graph().as_default():
+        count = train.get_or_create_global_step().assign_add(1)
+        later, ends = train.SessionRunHook(), []
+        later.end = ends.append
+        first = session(later)
+        tf.summary.FileWriterCache.get(folder).flush()
+        (name,) = event_files(folder)
+        size = os.path.getsize(os.path.join(folder, name))
+        with disk_faults.files_at_most(size + 100, folder):
+            assert first.run(count) == 1
+            with pytest.raises(IndexError, match="File too large"):
+                first.close()
+        assert ends == []
+    size = os.path.getsize(os.path.join(folder, name))
+    with tf.Graph().as_default():
+        count = train.get_or_create_global_step().assign_add(1)
+        with session() as second:
+            assert second.run(count) == 1
+    assert event_files(folder) == [name]
+    assert os.path.getsize(os.path.join(folder, name)) == size
 
 
 @pytest.mark.rule("MTS-EVT-05")

@@ -5,6 +5,7 @@ import pathlib
 import numpy as np
 import pytest
 import tensorflow.compat.v1 as tf
+from hosting import comparable
 
 
 def listener(run, name="listener", stop_at=(), fail_at=()):
@@ -185,6 +186,38 @@ def test_what_is_written(same, save_graph_def):
     assert ("m-2.meta" in shown["files"]) is save_graph_def
     kinds = [kind for _, kind, _ in shown["events"]]
     assert kinds.count("graph_def") == kinds.count("meta_graph_def") == 2
+
+
+@pytest.mark.parametrize("save_graph_def", [True, False])
+@pytest.mark.rule("MTS-CKH-07")
+def test_how_the_saver_is_called(same, save_graph_def):
+    """With `write_meta_graph`, which a saver of an older release's hook need not take."""
+
+    class Older:
+        saver_def = None
+
+        def save(self, session, path, global_step=None):
+            raise AssertionError
+
+    class Lenient(Older):
+        def save(self, session, path, **keywords):
+            self.keywords = keywords
+
+    def program(run):
+        run.build_step()
+        hook, older = [
+            run.hooks.CheckpointSaverHook(run.dir, save_steps=2, saver=saver, save_graph_def=save_graph_def)
+            for saver in (Lenient(), Older())
+        ]
+        with run.session([hook]) as session:
+            run.step(session)
+        run.see(sorted(hook._saver.keywords.items()))
+        run.call(run.session, [older])
+
+    keywords, refused = same(program)["seen"]
+    assert keywords == comparable([[("global_step", np.int64(1)), ("write_meta_graph", save_graph_def)]])
+    assert refused[1][1] == "TypeError"
+    assert "unexpected keyword argument 'write_meta_graph'" in refused[2][1]
 
 
 @pytest.mark.rule("MTS-CKH-07", "Q-31")

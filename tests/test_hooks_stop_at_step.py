@@ -1,6 +1,8 @@
 """StopAtStepHook beside tf.train's (MTS-STP)."""
 
 import pytest
+import tensorflow.compat.v1 as tf
+from hosting import comparable
 
 TARGETS = [{"num_steps": 4}, {"last_step": 5}, {"last_step": 15}, {"num_steps": 0}]
 
@@ -40,6 +42,46 @@ def test_a_hook_used_again_keeps_its_first_target(same):
             run.see(runs, hook._last_step)
 
     same(program)
+
+
+@pytest.mark.parametrize(("by", "runs"), [(1, 15), (2, 8), (3, 6), (5, 4), (10, 3)])
+@pytest.mark.rule("MTS-STP-02", "Q-28")
+def test_how_late_it_stops(same, by, runs):
+    """At 15: in time by ones and twos, a run late where one less would have done."""
+
+    def program(run):
+        run.build_step()
+        with run.session([run.hooks.StopAtStepHook(last_step=15)]) as session:
+            count = 0
+            while not session.should_stop():
+                run.step(session, by)
+                count += 1
+        run.see(count)
+
+    assert same(program)["seen"] == [comparable([runs])]
+
+
+@pytest.mark.parametrize(("restored", "runs"), [(False, [3, 3]), (True, [3, 1])])
+@pytest.mark.rule("MTS-STP-01", "Q-27")
+def test_runs_of_a_second_session(same, restored, runs):
+    """One run where the first has stopped, as many as the first from the beginning."""
+
+    def program(run):
+        run.build_step()
+        run.saver = tf.train.Saver()
+        hook = run.hooks.StopAtStepHook(num_steps=3)
+        for _ in runs:
+            hooks = [hook]
+            if restored:
+                hooks.append(run.hooks.CheckpointSaverHook(run.dir, save_steps=9, saver=run.saver))
+            with run.session(hooks, run.scaffold(saver=run.saver), run.dir if restored else None) as session:
+                count = 0
+                while not session.should_stop():
+                    run.step(session)
+                    count += 1
+            run.see(count)
+
+    assert same(program)["seen"] == [comparable([count]) for count in runs]
 
 
 @pytest.mark.rule("MTS-STP-01")

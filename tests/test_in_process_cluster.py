@@ -267,6 +267,97 @@ def queue_runner_threads():
     return [thread for thread in threading.enumerate() if thread.name.startswith("QueueRunnerThread")]
 
 
+def synchronous_step(global_step, weight, index, aggregate, num_tokens):
+    """Return what a replica runs, and the hook of its optimizer."""
+    optimizer = tf.train.SyncReplicasOptimizer(
+        tf.train.GradientDescentOptimizer(LEARNING_RATE), replicas_to_aggregate=aggregate, total_num_replicas=aggregate
+    )
+    train_op = optimizer.apply_gradients([(tf.constant(GRADIENTS[index]), weight)], global_step)
+    return train_op, optimizer.make_session_run_hook(index == 0, num_tokens)
+
+
+@pytest.mark.rule("MTS-QR-02")
+@sides
+def test_a_synchronous_chief_that_ends_ends_its_worker(train, cluster, request, thread_errors):
+    """The worker waits for a token, which only the chief's gradient would bring; it gets the end of data."""
+    job = Job(cluster, container_of(request))
+    hook, after = train.SessionRunHook(), []
+    hook.end = lambda session: after.append("end")
+
+    def work(index):
+        with job.graph(train, index) as (global_step, weight):
+            train_op, optimizer_hook = synchronous_step(global_step, weight, index, aggregate=2, num_tokens=0)
+            with job.session(train, index, [optimizer_hook, *([hook] if index else [])]) as session:
+                job.both_are_ready.wait()
+                if index:
+                    session.run(train_op)
+                    after.append("a step")
+            if index:
+                after.append("without an error")
+
+    run_in_threads(lambda: work(0), lambda: work(1))
+    assert after == ["end", "without an error"]
+
+
+@pytest.mark.rule("MTS-QR-02")
+@pytest.mark.parametrize("again", ["recovered", "started again"])
+@sides
+def test_a_synchronous_chief_cannot_train_again(train, cluster, again, request, thread_errors):
+    """Its tokens are in a queue of the parameter server, which its first session closed."""
+    job = Job(cluster, container_of(request))
+    preemptions = [tf.errors.AbortedError(None, None, "preempted")] if again == "recovered" else []
+
+    class Preempted(train.SessionRunHook):
+        steps = 0
+
+        def before_run(self, run_context):
+            self.steps += 1
+            if self.steps == 3 and preemptions:
+                raise preemptions.pop()
+
+    def one_session(steps):
+        with job.graph(train, 0) as (global_step, weight):
+            train_op, optimizer_hook = synchronous_step(global_step, weight, 0, aggregate=1, num_tokens=1)
+            with job.session(train, 0, [optimizer_hook, Preempted()]) as session:
+                for _ in range(steps):
+                    session.run(train_op)
+                    done.append(session.should_stop())
+
+    done = []
+    if again == "started again":
+        run_in_threads(lambda: one_session(2))
+    with pytest.raises(tf.errors.CancelledError, match="sync_token_q_EnqueueMany"):
+        run_in_threads(lambda: one_session(3))
+    assert done == [False, False]
+
+
+@pytest.mark.rule("MTS-QR-02")
+@sides
+def test_a_shared_queue_stays_closed(train, cluster, request):
+    """After a recovery no more than what the queue had left is taken out of it."""
+    job = Job(cluster, container_of(request))
+    capacity, before, taken = 3, 2, []
+    preemptions = [tf.errors.AbortedError(None, None, "preempted")]
+
+    class Preempted(train.SessionRunHook):
+        def before_run(self, run_context):
+            if len(taken) == before and preemptions:
+                raise preemptions.pop()
+
+    def work():
+        with job.graph(train, 0):
+            queue = tf.FIFOQueue(capacity, [tf.int32], shapes=[()], shared_name="numbers")
+            train.add_queue_runner(train.QueueRunner(queue, [queue.enqueue(1)]))
+            dequeue = queue.dequeue()
+            with contextlib.suppress(tf.errors.CancelledError), job.session(train, 0, [Preempted()]) as session:
+                while len(taken) < 100:
+                    taken.append(session.run(dequeue))
+
+    run_in_threads(work)
+    assert not preemptions
+    assert before <= len(taken) <= before + capacity
+
+
 @pytest.mark.parametrize("worker_train", [tf.train, monitored], ids=["worker tf.train", "worker monitored"])
 @sides
 def test_asynchronous_training(train, worker_train, cluster, request, tmp_path):

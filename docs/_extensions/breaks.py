@@ -2,7 +2,7 @@
 
 On a narrow screen a name that does not fit would otherwise break anywhere (`after_create_s`, `ession`). The places are
 `<wbr>`, so that what is copied or searched for stays one word. Those of the class "short" are in names that fit a line
-of a phone, but not a column of a table; `_static/site.css` says where they count.
+of a phone, but not a column beside others; `_static/site.css` says where they count.
 """
 
 import re
