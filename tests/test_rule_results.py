@@ -71,6 +71,23 @@ def test_what_became_of_each_rule_is_written(tmp_path):
     }
 
 
+def test_the_folder_of_the_file_is_made_and_tests_may_go_elsewhere(tmp_path):
+    done = run(tmp_path, "import os\n\ndef test():\n    os.chdir('/')\n", "--rules-json=not/yet/there.json")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert json.loads((tmp_path / "not" / "yet" / "there.json").read_text())["rules"] == {}
+
+
+@pytest.mark.parametrize(
+    ("path", "complaint"), [("file/x.json", "the folder of file/x.json cannot be made"), (".", "is a folder")]
+)
+def test_a_file_that_cannot_be_written_is_refused_before_any_test(tmp_path, path, complaint):
+    (tmp_path / "file").touch()
+    done = run(tmp_path, "def test():\n    open('ran', 'w')\n", f"--rules-json={path}")
+    assert done.returncode == pytest.ExitCode.USAGE_ERROR
+    assert complaint in done.stdout + done.stderr
+    assert not (tmp_path / "ran").exists()
+
+
 @pytest.mark.parametrize(
     ("arguments", "complaint"),
     [

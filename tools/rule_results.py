@@ -98,13 +98,27 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "rule(*ids): the rules that the test checks")
     config.stash[_RESULTS] = Results(rules.read_rules())
     config.pluginmanager.register(config.stash[_RESULTS])
+    if config.option.rules_json:
+        config.option.rules_json = _place(config.option.rules_json)
+
+
+def _place(path: str) -> Path:
+    """Return where a file is to be written, wherever the tests go, and make its folder before they begin."""
+    place = Path(path).absolute()
+    try:
+        place.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise pytest.UsageError(f"--rules-json: the folder of {path} cannot be made: {error.strerror}") from error
+    if place.is_dir():
+        raise pytest.UsageError(f"--rules-json: {path} is a folder")
+    return place
 
 
 @pytest.hookimpl(trylast=True)
 def pytest_sessionfinish(session: pytest.Session) -> None:
     """Write the file that was asked for."""
     config = session.config
-    path = config.getoption("--rules-json")
+    path = config.option.rules_json
     if path and not config.option.collectonly:
         facts = about(["python", "-m", "pytest", *map(str, config.invocation_params.args)])
         for more in config.hook.pytest_rules_json_facts(config=config):
