@@ -308,6 +308,21 @@ def test_an_attempt_takes_time_too(train, record, longest, sleeps):
     assert record.clock.slept == sleeps * [30]
 
 
+@conforms("MTS-SES-10")
+def test_without_pauses_nothing_ends_the_waiting(train, record):
+    attempts = []
+
+    def uninitialised():
+        record.clock.advance(0.1)
+        attempts.append(record.clock.time())
+        return np.array([b"weight"] * (len(attempts) < 100), dtype=object)
+
+    manager = train.SessionManager(ready_op=tf.py_func(uninitialised, [], tf.string), recovery_wait_secs=0)
+    manager.wait_for_session("", config=record.config(), max_wait_secs=1)
+    assert record.clock.slept == 99 * [0]
+    assert attempts[-1] - attempts[0] > 9
+
+
 @pytest.mark.parametrize("longest", (0, 30, 60, 61))
 @conforms("MTS-SES-11")
 def test_waiting_for_a_checkpoint(train, record, longest):
