@@ -2,7 +2,8 @@
 
 On a narrow screen a name that does not fit would otherwise break anywhere (`after_create_s`, `ession`). The places are
 `<wbr>`, so that what is copied or searched for stays one word. Those of the class "short" are in names that fit a line
-of a phone, but not a column beside others; `_static/site.css` says where they count.
+of a phone, but not a column beside others, those of the class "long" in names that fill a line of any screen;
+`_static/site.css` says where they count.
 """
 
 import re
@@ -15,8 +16,8 @@ _PLACE = re.compile(r"(?<=[A-Za-z0-9])(?:_(?=[A-Za-z0-9]{2})|[./](?=\w{5})|[(=](
 """Not before the last few letters of a name: `.py` and `.run` stay where they are."""
 _OPTION = re.compile(r'(?<=<span class="pre)(?=">--?[a-z][^<\s]{,35}</span>)')
 """An option, which else would break after its dashes."""
-_LINE = 40
-"""Characters of a name that a line of a phone has no room for."""
+_LINE, _LONG = 40, 60
+"""Characters of a name that a line of a phone has no room for, and of one that breaks on every screen."""
 
 
 def with_breaks(page: str) -> str:
@@ -25,7 +26,8 @@ def with_breaks(page: str) -> str:
 
 
 def _broken(name: re.Match[str]) -> str:
-    mark = "<wbr>" if len(name[0]) >= _LINE else '<wbr class="short">'
+    length = len(name[0])
+    mark = '<wbr class="long">' if length >= _LONG else "<wbr>" if length >= _LINE else '<wbr class="short">'
     return _PLACE.sub(lambda place: place[0] + mark, name[0])
 
 

@@ -17,8 +17,8 @@ from monitored.timing import SecondOrStepTimer
 class ProfilerHook(SessionRunHook):
     """Traces a run periodically, never the first one.
 
-    Each trace becomes a file timeline-<global step>.json in `output_dir`, and the run's metadata an
-    event tagged step_<global step>. The event writer is opened by the constructor. Raises
+    Each trace becomes a file `timeline-<global step>.json` in `output_dir`, and the run's metadata an
+    event tagged `step_<global step>`. The event writer is opened by the constructor. Raises
     ValueError unless exactly one of the two periods is given.
 
     Rules: MTS-PRF-01.
