@@ -193,11 +193,11 @@ def say(line: str) -> None:
 
 
 class Member:
-    """A process of the cluster, started again whenever it is killed."""
+    """A process of the cluster, started again when it was killed or ended with an error."""
 
     def __init__(self, task: Task, command: list[str], on_line: Callable[[str], None]) -> None:
         self.task = task
-        self.starts = 0
+        self.starts = self.failures = 0
         self.last_lines: collections.deque[str] = collections.deque(maxlen=20)
         self._command, self._on_line = command, on_line
         self._process: subprocess.Popen[str] | None = None
@@ -272,11 +272,12 @@ def run_cluster(
     on_line: Callable[[Task, str], None] = lambda task, line: None,
     on_start: Callable[[dict[str, Member]], None] = lambda members: None,
 ) -> dict[str, Member]:
-    """Start all processes and wait for the replicas to end; what is killed meanwhile starts again.
+    """Start all processes and wait for the replicas to end; what is killed or fails meanwhile starts again.
 
-    Workers start once the chief trains: one that finds no initialised variables looks again only after
-    30 seconds. `on_start` gets the processes by name when all have started. Raises RuntimeError if one
-    ends with an error, TimeoutError after `arguments.time_limit` seconds; no process outlives the call.
+    For a step whose server was killed now and then fails with an error from which no session recovers. Workers start
+    once the chief trains: one that finds no initialised variables looks again only after 30 seconds. `on_start` gets the
+    processes by name when all have started. Raises RuntimeError if one has ended with an error more often than
+    `arguments.restarts` times, TimeoutError after `arguments.time_limit` seconds; no process outlives the call.
     """
     command = [sys.executable, os.path.abspath(__file__), *own_arguments(arguments)]
     chief_trains = threading.Event()
@@ -310,12 +311,14 @@ def run_cluster(
                 code = member.exit_code()
                 if code == 0:
                     replicas.pop(name, None)
-                elif code is not None and code < 0:
-                    on_line(member.task, f"{name}: {signal.Signals(-code).name}, starts again")
-                    member.start()
                 elif code is not None:
-                    member.end()
-                    raise RuntimeError(f"{name} ended with exit code {code}:\n{''.join(member.last_lines)}")
+                    if code > 0 and member.failures == arguments.restarts:
+                        member.end()
+                        raise RuntimeError(f"{name} ended with exit code {code}:\n{''.join(member.last_lines)}")
+                    member.failures += code > 0
+                    why = f"exit code {code}" if code > 0 else signal.Signals(-code).name
+                    on_line(member.task, f"{name}: {why}, starts again")
+                    member.start()
             time.sleep(0.05)
     finally:
         for member in members.values():
@@ -371,6 +374,9 @@ def parse_arguments(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--sync", action="store_true", help="average gradients over all replicas in each step")
     parser.add_argument("--ps", type=digits.at_least(1), default=1, help="parameter servers to start (%(default)s)")
     parser.add_argument("--workers", type=digits.at_least(0), default=2, help="beside the chief (%(default)s)")
+    parser.add_argument(
+        "--restarts", type=digits.at_least(0), default=3, help="of each process that ends with an error (%(default)s)"
+    )
     parser.add_argument(
         "--time-limit", type=digits.at_least(1), default=900, help="seconds after which all is ended (%(default)s)"
     )
