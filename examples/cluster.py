@@ -275,8 +275,8 @@ def run_cluster(
     """Start all processes and wait for the replicas to end; what is killed or fails meanwhile starts again.
 
     For a step whose server was killed now and then fails with an error from which no session recovers. Workers start
-    once the chief trains: one that finds no initialised variables looks again only after 30 seconds. `on_start` gets the
-    processes by name when all have started. Raises RuntimeError if one has ended with an error more often than
+    once the chief trains: one that finds no initialised variables looks again only after 30 seconds. `on_start` gets
+    the processes by name when all have started. Raises RuntimeError if one has ended with an error more often than
     `arguments.restarts` times, TimeoutError after `arguments.time_limit` seconds; no process outlives the call.
     """
     command = [sys.executable, os.path.abspath(__file__), *own_arguments(arguments)]
