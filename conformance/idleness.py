@@ -38,7 +38,7 @@ def _runs(path: str) -> bool:
         return False
 
 
-def seconds_of_work(process: Any = "self") -> float:
+def seconds_of_work(process: int) -> float:
     """Return for how long cores have worked for a process, 0 where nobody can tell."""
     try:
         with open("/proc/{}/stat".format(process), "rb") as file:
@@ -48,16 +48,13 @@ def seconds_of_work(process: Any = "self") -> float:
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
-def let_others_run(most_secs: float) -> bool:
-    """Wait until every other thread of this process waits, but not longer than so; return whether they do.
+def let_others_run(most_secs: float) -> None:
+    """Wait until every other thread of this process waits, but not longer than so.
 
     One that waits for Python's lock does not count as waiting: the caller lets go of the lock while it looks.
     """
     deadline = _real_monotonic() + most_secs
-    while threading.active_count() > 1:
+    while threading.active_count() > 1 and _real_monotonic() < deadline:
         _real_sleep(_PAUSE_SECS)
         if running_threads() <= 1:  # the caller is one
             break
-        if _real_monotonic() > deadline:
-            return False
-    return True

@@ -1,5 +1,6 @@
 """What differs and is registered: each scenario here must still differ, or the register is out of date."""
 
+import contextlib
 import logging
 
 import pytest
@@ -27,19 +28,28 @@ class WorkerContext:
         return self._train.ChiefSessionCreator(scaffold=scaffold, config=config, checkpoint_dir=checkpoint_dir)
 
 
+@contextlib.contextmanager
+def current(worker):
+    """Make this the worker context of the thread."""
+    distribute_coordinator_context._worker_context.current = worker
+    try:
+        yield
+    finally:
+        del distribute_coordinator_context._worker_context.current
+
+
 @conforms("MTS-ARG-13")
 def test_under_a_worker_context(train, record):
     record.global_step()
     users, chiefs = record.hook("user's", silent=True), record.hook("chief's", silent=True)
     verbosity = tf.logging.get_verbosity()
     tf.logging.set_verbosity(tf.logging.ERROR)  # the order of the hooks is the difference, not a line about it
-    distribute_coordinator_context._worker_context.current = WorkerContext(train)
     try:
-        session = train.MonitoredTrainingSession(
-            checkpoint_dir=record.directory, hooks=[users], chief_only_hooks=[chiefs]
-        )
+        with current(WorkerContext(train)):
+            session = train.MonitoredTrainingSession(
+                checkpoint_dir=record.directory, hooks=[users], chief_only_hooks=[chiefs]
+            )
     finally:
-        del distribute_coordinator_context._worker_context.current
         tf.logging.set_verbosity(verbosity)
     record("hooks under a worker context", [session._hooks.index(hook) for hook in (users, chiefs)])
     session.close()
@@ -50,11 +60,8 @@ def test_under_a_worker_context(train, record):
 def test_the_creator_under_a_worker_context(train, record, given):
     record.global_step()
     worker = WorkerContext(train)
-    distribute_coordinator_context._worker_context.current = worker
-    try:
+    with current(worker):
         session = train.MonitoredSession(train.ChiefSessionCreator() if given else None)
-    finally:
-        del distribute_coordinator_context._worker_context.current
     record("a creator was given" if given else "creators asked of a worker context", worker.asked)
     session.close()
 
@@ -72,9 +79,8 @@ def test_a_collective_strategy_in_tensorflow(tmp_path, writes, task_type, folder
     worker.is_chief = worker.should_save_summary = worker.should_checkpoint = writes
     worker.task_type, worker.task_id, worker._strategy = task_type, 3, CollectiveAllReduceStrategy()
     chiefs = tf.train.SessionRunHook()
-    distribute_coordinator_context._worker_context.current = worker
     try:
-        with tf.Graph().as_default():
+        with current(worker), tf.Graph().as_default():
             tf.train.create_global_step()
             session = tf.train.MonitoredTrainingSession(
                 is_chief=not writes, checkpoint_dir=str(tmp_path), chief_only_hooks=[chiefs], save_graph_def=False
@@ -82,7 +88,6 @@ def test_a_collective_strategy_in_tensorflow(tmp_path, writes, task_type, folder
             hooks = list(session._hooks)
             session.close()
     finally:
-        del distribute_coordinator_context._worker_context.current
         tf.summary.FileWriterCache.clear()
     assert (chiefs in hooks) == writes
     summaries, checkpoints = hooks[-2:]

@@ -230,16 +230,10 @@ def test_synchronous_training(
 
         def work(index):
             with job.graph(train, index) as (global_step, weight):
-                optimizer = tf.train.SyncReplicasOptimizer(
-                    tf.train.GradientDescentOptimizer(LEARNING_RATE),
-                    replicas_to_aggregate=aggregate,
-                    total_num_replicas=WORKERS,
-                )
-                train_op = optimizer.apply_gradients([(tf.constant(GRADIENTS[index]), weight)], global_step)
+                train_op, hook = synchronous_step(global_step, weight, index, aggregate, WORKERS, num_tokens)
                 (local_step,) = tf.local_variables()
-                hooks = [optimizer.make_session_run_hook(index == 0, num_tokens)]
                 arguments = {} if by_creator or index else {"checkpoint_dir": str(tmp_path)}
-                with job.session(train, index, hooks, by_creator, **arguments) as session:
+                with job.session(train, index, [hook], by_creator, **arguments) as session:
                     job.both_are_ready.wait()
                     for _ in range(STEPS):
                         steps.step(index, lambda: session.run(train_op))
@@ -267,10 +261,10 @@ def queue_runner_threads():
     return [thread for thread in threading.enumerate() if thread.name.startswith("QueueRunnerThread")]
 
 
-def synchronous_step(global_step, weight, index, aggregate, num_tokens):
+def synchronous_step(global_step, weight, index, aggregate, replicas, num_tokens):
     """Return what a replica runs, and the hook of its optimizer."""
     optimizer = tf.train.SyncReplicasOptimizer(
-        tf.train.GradientDescentOptimizer(LEARNING_RATE), replicas_to_aggregate=aggregate, total_num_replicas=aggregate
+        tf.train.GradientDescentOptimizer(LEARNING_RATE), replicas_to_aggregate=aggregate, total_num_replicas=replicas
     )
     train_op = optimizer.apply_gradients([(tf.constant(GRADIENTS[index]), weight)], global_step)
     return train_op, optimizer.make_session_run_hook(index == 0, num_tokens)
@@ -286,7 +280,7 @@ def test_a_synchronous_chief_that_ends_ends_its_worker(train, cluster, request, 
 
     def work(index):
         with job.graph(train, index) as (global_step, weight):
-            train_op, optimizer_hook = synchronous_step(global_step, weight, index, aggregate=2, num_tokens=0)
+            train_op, optimizer_hook = synchronous_step(global_step, weight, index, 2, WORKERS, num_tokens=0)
             with job.session(train, index, [optimizer_hook, *([hook] if index else [])]) as session:
                 job.both_are_ready.wait()
                 if index:
@@ -317,7 +311,7 @@ def test_a_synchronous_chief_cannot_train_again(train, cluster, again, request, 
 
     def one_session(steps):
         with job.graph(train, 0) as (global_step, weight):
-            train_op, optimizer_hook = synchronous_step(global_step, weight, 0, aggregate=1, num_tokens=1)
+            train_op, optimizer_hook = synchronous_step(global_step, weight, 0, 1, 1, num_tokens=1)
             with job.session(train, 0, [optimizer_hook, Preempted()]) as session:
                 for _ in range(steps):
                     session.run(train_op)
