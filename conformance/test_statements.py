@@ -1,6 +1,6 @@
 """Boundary cases that the specification states in words: what each side does is asserted, and both are compared.
 
-The other modules compare only, and so would not notice a sentence that is wrong for both sides.
+Most scenarios of the other modules compare only, and so would not notice a sentence that is wrong for both sides.
 """
 
 import os

@@ -7,7 +7,7 @@ of the two sides cannot notice.
 import sys
 import threading
 import types
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -227,8 +227,7 @@ def test_should_stop_recovers_into_a_stopped_session(train: Any, reported: BaseE
         session.close()
 
 
-@pytest.mark.rule("MTS-EXC-12")
-@pytest.mark.rule("MTS-EXC-08")
+@pytest.mark.rule("MTS-EXC-12", "MTS-EXC-08")
 def test_closing_after_a_recovery_that_failed(train: Any) -> None:
     tensor, ended = tf.constant(1.0), []
     hook = Hook(before_run=once(aborted()), end=ended.append)
@@ -246,7 +245,7 @@ def test_closing_after_a_recovery_that_failed(train: Any) -> None:
 
 
 @pytest.fixture
-def server() -> Iterator[str]:
+def server() -> str:
     """The address of a server in this process, which keeps its variables from session to session."""
     return tf.train.Server.create_local_server().target
 
@@ -343,8 +342,7 @@ def test_the_grace_period_begins_with_the_closing(train: Any, kind: str, clock: 
 
 
 @KINDS
-@pytest.mark.rule("MTS-STEP-02")
-@pytest.mark.rule("MTS-STEP-06")
+@pytest.mark.rule("MTS-STEP-02", "MTS-STEP-06")
 @pytest.mark.parametrize("held", [False, True])
 def test_a_step_function_that_catches_a_preemption(train: Any, kind: str, held: bool) -> None:
     tensor = tf.constant(1.0)
