@@ -24,7 +24,7 @@ from conformance.cluster.seat import Position, Task, live
 from conformance.recorder import Recorder
 from conformance.trace import Event, Normalisation
 
-PATIENCE_SECS = 600.0
+_PATIENCE_SECS = 600.0
 """How long a task may take before it counts as hanging."""
 
 _NOTICED_SECS = 0.3
@@ -68,10 +68,10 @@ class Member:
         """Let the member start on a task, and return at once."""
         self._connection.send((task, arguments, options))
 
-    def finish(self, patience_secs: float = PATIENCE_SECS) -> Any:
+    def finish(self) -> Any:
         """Wait until the member has done its task, letting it go on whenever it sleeps; return the task's value."""
         for _ in range(_SLEEPS):
-            kind, value = self._hear(patience_secs)
+            kind, value = self._hear()
             if kind == "done":
                 return value
             self.go_on()
@@ -99,7 +99,7 @@ class Member:
 
     def wait_for_sleep(self) -> float:
         """Wait until the member sleeps in the midst of its task, and hold it there; return for how long it would."""
-        kind, value = self._hear(PATIENCE_SECS)
+        kind, value = self._hear()
         if kind != "sleeps":
             raise MemberError(f"{self.name} was done, and did not sleep")
         return float(value)
@@ -139,13 +139,13 @@ class Member:
         self._process.join()
         self._connection.close()
 
-    def _hear(self, patience_secs: float) -> tuple[str, Any]:
-        if not self._connection.poll(patience_secs):
+    def _hear(self) -> tuple[str, Any]:
+        if not self._connection.poll(_PATIENCE_SECS):
             # It says where it is before it dies.
             assert self._process.pid
             os.kill(self._process.pid, signal.SIGUSR1)
             self._process.join(10)
-            raise HangError(f"{self.name} has not answered for {patience_secs} s; its stacks are in the output")
+            raise HangError(f"{self.name} has not answered for {_PATIENCE_SECS} s; its stacks are in the output")
         try:
             kind, value, events = self._connection.recv()
         except (EOFError, ConnectionResetError):
