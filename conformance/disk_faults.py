@@ -12,6 +12,7 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from typing import Any
+from unittest import mock
 
 from tensorflow.python.lib.io import file_io
 
@@ -138,8 +139,7 @@ def rename(
     error: Any, folder: str, after: bool = False, before: Any = None, times: float = float("inf")
 ) -> Iterator[None]:
     """Moving a file raises `error`, before or `after` it has moved, so many times; `before` is called first of all."""
-    library = file_io._pywrap_file_io
-    real = library.RenameFile
+    real = file_io._pywrap_file_io.RenameFile
     failed: list[bool] = []
 
     def fail(*arguments: Any) -> None:
@@ -152,29 +152,22 @@ def rename(
             failed.append(True)
             raise error
 
-    library.RenameFile = fail
-    try:
+    with mock.patch.object(file_io._pywrap_file_io, "RenameFile", fail):
         yield
-    finally:
-        library.RenameFile = real
 
 
 @contextlib.contextmanager
 def deleted_meanwhile(suffix: str) -> Iterator[None]:
     """Another process deletes each file with this suffix just before this one does."""
-    library = file_io._pywrap_file_io
-    real = library.DeleteFile
+    real = file_io._pywrap_file_io.DeleteFile
 
     def late(path: Any, *arguments: Any) -> None:
         if os.fsdecode(path).endswith(suffix):
             os.remove(path)
         real(path, *arguments)
 
-    library.DeleteFile = late
-    try:
+    with mock.patch.object(file_io._pywrap_file_io, "DeleteFile", late):
         yield
-    finally:
-        library.DeleteFile = real
 
 
 RENAME_ERRORS = {

@@ -83,43 +83,40 @@ def test_the_order_of_the_default_hooks_events(same):
     assert len(ours) > 12
 
 
+def train(run, summary_every, checkpoint_every, runs):
+    """Run a session that writes summaries and saves, and close it."""
+    run.build_step()
+    run.saver = tf.train.Saver()
+    summary = tf.summary.scalar("a", tf.constant(1.0))
+    hooks = [
+        run.hooks.SummarySaverHook(summary_every, output_dir=run.dir, summary_op=summary),
+        run.hooks.CheckpointSaverHook(run.dir, save_steps=checkpoint_every, saver=run.saver),
+    ]
+    with run.session(hooks) as session:
+        for _ in range(runs):
+            run.step(session)
+
+
 @pytest.mark.rule("MTS-EVT-04", "Q-37")
 def test_what_is_on_disk_when_a_session_is_closed(same):
     """What the summaries' flush came after is not, however cleanly it ends."""
 
     def program(run):
-        run.build_step()
-        run.saver = tf.train.Saver()
-        hooks = [
-            run.hooks.SummarySaverHook(1, output_dir=run.dir, summary_op=tf.summary.scalar("a", tf.constant(1.0))),
-            run.hooks.CheckpointSaverHook(run.dir, save_steps=9, saver=run.saver),
-        ]
-        with run.session(hooks) as session:
-            run.step(session)
+        train(run, 1, 9, runs=1)
         run.see([(step, kind) for step, kind, _ in events(run.dir)])
 
     same(program)
 
 
 @pytest.mark.rule("MTS-EVT-04", "Q-37")
-def test_a_checkpoint_of_the_last_run_is_on_disk(same):
+@pytest.mark.parametrize("runs", [2, 3])
+def test_a_checkpoint_of_the_last_run_is_on_disk(same, runs):
     """What `end` saves is not: the flush of the summaries came before it."""
 
     def program(run):
-        run.build_step()
-        run.saver = tf.train.Saver()
-        hooks = [
-            run.hooks.SummarySaverHook(9, output_dir=run.dir, summary_op=tf.summary.scalar("a", tf.constant(1.0))),
-            run.hooks.CheckpointSaverHook(run.dir, save_steps=2, saver=run.saver),
-        ]
-        with run.session(hooks) as session:
-            for _ in range(runs):
-                run.step(session)
+        train(run, 9, 2, runs)
         run.see([step for step, kind, log in events(run.dir) if kind == "session_log" and "CHECKPOINT" in log])
 
-    runs = 2
-    assert same(program)["seen"] == [comparable([[0, 2]])]
-    runs = 3
     assert same(program)["seen"] == [comparable([[0, 2]])]
 
 

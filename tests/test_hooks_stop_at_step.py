@@ -7,6 +7,15 @@ from hosting import comparable
 TARGETS = [{"num_steps": 4}, {"last_step": 5}, {"last_step": 15}, {"num_steps": 0}]
 
 
+def runs_until_it_stops(run, session, by=1):
+    """Run until it is time to stop, advancing the step by so many each time; return how many runs that took."""
+    runs = 0
+    while not session.should_stop():
+        run.step(session, by)
+        runs += 1
+    return runs
+
+
 @pytest.mark.parametrize("by", [0, 1, 2, 10])
 @pytest.mark.parametrize("target", TARGETS, ids=str)
 @pytest.mark.rule("MTS-STP-01", "MTS-STP-02", "Q-28")
@@ -34,11 +43,8 @@ def test_a_hook_used_again_keeps_its_first_target(same):
         run.build_step()
         hook = run.hooks.StopAtStepHook(num_steps=3)
         for _ in range(2):
-            runs = 0
             with run.session([hook]) as session:
-                while not session.should_stop():
-                    run.step(session, 4)
-                    runs += 1
+                runs = runs_until_it_stops(run, session, by=4)
             run.see(runs, hook._last_step)
 
     same(program)
@@ -52,10 +58,7 @@ def test_how_late_it_stops(same, by, runs):
     def program(run):
         run.build_step()
         with run.session([run.hooks.StopAtStepHook(last_step=15)]) as session:
-            count = 0
-            while not session.should_stop():
-                run.step(session, by)
-                count += 1
+            count = runs_until_it_stops(run, session, by)
         run.see(count)
 
     assert same(program)["seen"] == [comparable([runs])]
@@ -75,10 +78,7 @@ def test_runs_of_a_second_session(same, restored, runs):
             if restored:
                 hooks.append(run.hooks.CheckpointSaverHook(run.dir, save_steps=9, saver=run.saver))
             with run.session(hooks, run.scaffold(saver=run.saver), run.dir if restored else None) as session:
-                count = 0
-                while not session.should_stop():
-                    run.step(session)
-                    count += 1
+                count = runs_until_it_stops(run, session)
             run.see(count)
 
     assert same(program)["seen"] == [comparable([count]) for count in runs]
